@@ -1,0 +1,81 @@
+# Everything sets itself up on a machine that has only Python 3.11 or newer, pip and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --require-hashes
+HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
+
+.PHONY: help demo test test-all check format coverage conformance bench fuzz requirements clean
+
+help:
+	@echo "make demo          the main job on real parts: intercepted, then pinned"
+	@echo "make test          the test suite on this Python"
+	@echo "make test-all      the test suite on every supported Python that is found"
+	@echo "make check         formatting, linting, types, architecture, docstrings"
+	@echo "make coverage      the test suite with branch coverage"
+	@echo "make bench         ratios against plain ssl, measured in one run"
+	@echo "make fuzz          every fuzz target, a minute each"
+	@echo "make requirements  compile the hash-checked requirement files anew"
+
+$(VENV)/.made: requirements/pip.txt requirements/build.txt
+	@echo "== making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say PYTHON=... to make")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --requirement requirements/pip.txt
+	@$(INSTALL) --requirement requirements/build.txt
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.made requirements/demo.txt pyproject.toml
+	@echo "== installing what the demo needs"
+	@$(INSTALL) --requirement requirements/demo.txt
+	@$(HERE)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.made requirements/test.txt pyproject.toml
+	@echo "== installing what the tests need"
+	@$(INSTALL) --requirement requirements/test.txt
+	@$(HERE)
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	@$(BIN)/pinscher demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 -q
+
+test-all: $(VENV)/.test
+	$(BIN)/python tools/every_python.py
+
+coverage: $(VENV)/.test
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 2 -q
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/interrogate -q src tests
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py
+
+fuzz: $(VENV)/.test
+	@for target in fuzz/fuzz_*.py; do echo "== $$target"; $(BIN)/python $$target 60 || exit 1; done
+
+requirements:
+	@for name in pip build demo test; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .venvs build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

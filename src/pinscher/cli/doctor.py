@@ -1,0 +1,84 @@
+"""``pinscher doctor``: is pinning on here, and what around it could get in its way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pinscher.cli.facts import Fact, Health
+from pinscher.cli.policies import load_policy
+from pinscher.cli.reading import UnreadableFileError, json_option
+from pinscher.cli.selfcheck import self_check
+from pinscher.cli.surroundings import surroundings
+from pinscher.cli.voice import ExitCode, Voice
+from pinscher.errors import escaped
+from pinscher.policy import InvalidPolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinscher.policy import Policy
+
+_FIELDS = """
+\b
+JSON: {"healthy": whether no fact is an error, "facts": [in order]}
+  name             what the fact is about
+  health           ok, warning or error
+  text             what was found
+  remedy           what to do, or null
+"""
+
+
+@click.command(epilog=_FIELDS)
+@click.option("--policy", "policy_file", metavar="FILE", help="Look at this policy too; '-' is stdin.")
+@json_option
+def doctor(*, policy_file: str | None, is_json: bool) -> int:
+    """
+    Tell whether pinning is on here.
+
+    Looks at the interpreter, OpenSSL, the trust store, environment variables that redirect trust, a patched ssl
+    module, and packages that change TLS; then makes pinned handshakes in memory, of which a genuine one must pass and
+    a rogue one must not. Exit 1 if any fact is an error.
+    """
+    voice = Voice()
+    facts = [*surroundings(), *self_check(), *(_policy_facts(policy_file) if policy_file else ())]
+    is_healthy = all(fact.health is not Health.ERROR for fact in facts)
+    if is_json:
+        voice.document({"healthy": is_healthy, "facts": [_object(fact) for fact in facts]})
+    else:
+        _print(facts, voice)
+    return ExitCode.GOOD if is_healthy else ExitCode.BAD
+
+
+def _policy_facts(policy_file: str) -> Iterator[Fact]:
+    try:
+        policy = load_policy(policy_file)
+    except (InvalidPolicyError, UnreadableFileError) as error:
+        yield Fact("policy", Health.ERROR, str(error), remedy="a context made from it raises this error")
+        return
+    pinned = sum(1 for entry in policy.hosts if entry.pinset is not None)
+    yield Fact("policy", Health.OK, f"{escaped(policy.name)} version {policy.version} pins {pinned} of its entries")
+    yield from _channel_facts(policy)
+
+
+def _channel_facts(policy: Policy) -> Iterator[Fact]:
+    for name in policy.reporting:
+        text = f"report channel '{escaped(name)}' is named, and without a keeper nothing is ever sent to it"
+        yield Fact("policy", Health.WARNING, text, remedy="hand the context an on_verdict that serves it")
+
+
+_STYLES = {Health.OK: "green", Health.WARNING: "yellow", Health.ERROR: "bold red"}
+
+
+def _print(facts: list[Fact], voice: Voice) -> None:
+    width = max(len(fact.name) for fact in facts)
+    for fact in facts:
+        voice.answer((f"{fact.health.value:<7}", _STYLES[fact.health]), f"  {fact.name:<{width}}  {fact.text}")
+    for fact in facts:
+        if fact.remedy and fact.health is Health.ERROR:
+            voice.hint(f"{fact.name}: {fact.remedy}")
+
+
+def _object(fact: Fact) -> dict[str, object]:
+    return {"name": fact.name, "health": fact.health.value, "text": fact.text, "remedy": fact.remedy or None}

@@ -1,0 +1,18 @@
+"""Policy documents as the verbs read them: from a file or from standard input, with one clear error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pinscher.cli.reading import STDIN, UnreadableFileError, read_bytes
+from pinscher.document import LARGEST_TEXT
+from pinscher.policy import Policy
+
+
+def load_policy(text: str) -> Policy:
+    """Load a policy; raise ``InvalidPolicyError`` or :class:`~pinscher.cli.reading.UnreadableFileError`."""
+    if text == STDIN:
+        return Policy.loads(read_bytes(text, limit=LARGEST_TEXT), source="<stdin>")
+    if not Path(text).exists():
+        raise UnreadableFileError(text, "no such file or directory")
+    return Policy.load(text)

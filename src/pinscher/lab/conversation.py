@@ -1,0 +1,132 @@
+"""
+One connection as a protocol sees it: bytes in, bytes out, an upgrade to TLS, and every byte received on record.
+
+A client that hangs up, refuses the certificate or talks nonsense ends the conversation; that is evidence, not an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pinscher.lab.evidence import Evidence
+
+ContextSource: TypeAlias = Callable[[], ssl.SSLContext]
+"""Returns the context of the next handshake."""
+
+
+class ConversationEndedError(Exception):
+    """The client has hung up in the middle of something."""
+
+
+class NamedSocket(ssl.SSLSocket):
+    """A server's end that remembers which name its client asked for, and which leaf it was shown."""
+
+    server_name: str | None = None
+    served: bytes | None = None
+
+
+class Conversation:
+    """A server's end of one connection."""
+
+    def __init__(self, connection: socket.socket, evidence: Evidence, *, next_context: ContextSource) -> None:
+        self.number = evidence.begin()
+        self._evidence = evidence
+        self._next_context = next_context
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection = connection
+        self._lifeline = connection.dup()
+        self._pending = b""
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether what is received now is received through TLS."""
+        return isinstance(self._connection, ssl.SSLSocket)
+
+    @property
+    def application_protocol(self) -> str | None:
+        """The protocol agreed on by ALPN, if any."""
+        return self._connection.selected_alpn_protocol() if isinstance(self._connection, ssl.SSLSocket) else None
+
+    def secure(self) -> None:
+        """Shake hands as the server; what the client sent in clear and nobody read stays evidence and is dropped."""
+        self._pending = b""
+        context = self._next_context()
+        secured = context.wrap_socket(self._connection, server_side=True, do_handshake_on_connect=False)
+        self._connection = secured
+        try:
+            secured.do_handshake()
+        finally:
+            if isinstance(secured, NamedSocket):
+                self._evidence.note(self.number, server_name=secured.server_name, served=secured.served)
+        self._evidence.note(
+            self.number,
+            handshake_completed=True,
+            version=secured.version(),
+            resumed=bool(secured.session_reused),
+            client_certificate=secured.getpeercert(binary_form=True),
+            alpn=secured.selected_alpn_protocol(),
+        )
+
+    def receive(self, limit: int = 65_536) -> bytes:
+        """Return what comes next, at most *limit* bytes; nothing when the client has ended the connection."""
+        if not self._pending:
+            self._pending = self._received(limit)
+        taken, self._pending = self._pending[:limit], self._pending[limit:]
+        return taken
+
+    def receive_exactly(self, length: int) -> bytes:
+        """Return the next *length* bytes."""
+        while len(self._pending) < length:
+            self._fill()
+        taken, self._pending = self._pending[:length], self._pending[length:]
+        return taken
+
+    def receive_line(self, *, limit: int = 65_536) -> bytes:
+        """Return the next line without its line break."""
+        while b"\n" not in self._pending:
+            if len(self._pending) > limit:
+                message = f"a line of more than {limit} bytes"
+                raise ConversationEndedError(message)
+            self._fill()
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line.rstrip(b"\r")
+
+    def send(self, message: bytes) -> None:
+        """Send *message*."""
+        self._connection.sendall(message)
+
+    def drain(self) -> None:
+        """Receive until the client ends the connection."""
+        while self.receive():
+            pass
+
+    def interrupt(self) -> None:
+        """End the connection from any thread: whoever waits on it sees its end."""
+        with contextlib.suppress(OSError):
+            self._lifeline.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Say goodbye without waiting for an answer, and give the descriptors back."""
+        connection = self._connection
+        with contextlib.suppress(OSError, ValueError), contextlib.closing(self._lifeline), connection:
+            connection.settimeout(0)
+            if isinstance(connection, ssl.SSLSocket):
+                connection.unwrap().close()
+
+    def _fill(self) -> None:
+        received = self._received(65_536)
+        if not received:
+            message = "the client ended the connection"
+            raise ConversationEndedError(message)
+        self._pending += received
+
+    def _received(self, limit: int) -> bytes:
+        received = self._connection.recv(limit)
+        record = self._evidence.decrypted if self.is_secured else self._evidence.in_clear
+        record(self.number, received)
+        return received

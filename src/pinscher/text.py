@@ -1,0 +1,117 @@
+"""
+The text of a policy document: its encoding, its syntax, and where in it a field stands.
+
+TOML for people and JSON for signing say the same; a text whose first character is ``{`` is JSON. Whatever the bytes,
+the answer is tables or :class:`InvalidPolicyError` with its place. A duplicate key is an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pinscher.document import LARGEST_TEXT
+from pinscher.entry import InvalidPolicyError
+from pinscher.errors import escaped
+from pinscher.places import line_in_json, line_in_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pinscher.entry import Path
+
+    LineOf = Callable[[Path], int | None]
+
+
+def read_text(text: str | bytes, source: str | None) -> tuple[dict[str, Any], LineOf]:
+    """Return a document's tables, and a function that finds the line of a field in its text."""
+    if not isinstance(text, str | bytes | bytearray):
+        raise InvalidPolicyError(f"a policy is text or bytes, found {type(text).__name__}", source=source)
+    decoded = _decoded(text, source)
+    start = decoded.lstrip()[:1]
+    if not start:
+        raise InvalidPolicyError("the policy is empty, and an empty policy is not 'no pins'", source=source)
+    if start == "{":
+        return _read_json(decoded, source), functools.partial(line_in_json, decoded)
+    return _read_toml(decoded, source), functools.partial(line_in_toml, decoded)
+
+
+def _decoded(text: str | bytes, source: str | None) -> str:
+    if len(text) > LARGEST_TEXT:
+        raise InvalidPolicyError(f"a policy has at most {LARGEST_TEXT >> 20} MiB", source=source)
+    try:
+        # A text with half of a surrogate pair cannot be written as UTF-8, and so cannot be digested.
+        decoded = bytes(text).decode() if isinstance(text, bytes | bytearray) else text.encode().decode()
+    except UnicodeDecodeError as error:
+        line = bytes(text)[: error.start].count(b"\n") + 1  # type: ignore[arg-type]
+        raise InvalidPolicyError(
+            f"not UTF-8 at byte {error.start}; save the file as UTF-8", source=source, line=line
+        ) from None
+    except UnicodeEncodeError:
+        raise InvalidPolicyError("the text holds half of a surrogate pair", source=source) from None
+    if decoded.startswith("\ufeff"):
+        raise InvalidPolicyError("save the file without a byte order mark", source=source, line=1)
+    return decoded
+
+
+def _read_toml(text: str, source: str | None) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        reason, line = _split_place(str(error))
+        raise InvalidPolicyError(f"not TOML: {escaped(reason)}", source=source, line=line) from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise InvalidPolicyError(f"not TOML: {type(error).__name__}: {escaped(str(error))}", source=source) from None
+
+
+def _split_place(message: str) -> tuple[str, int | None]:
+    """Take '(at line 3, column 5)' off tomllib's message; '(at end of document)' stays."""
+    reason, found, place = message.partition(" (at line ")
+    number = place.partition(",")[0]
+    return (reason, int(number)) if found and number.isdecimal() else (message, None)
+
+
+class _DuplicateKeyError(Exception):
+    """A key that stands twice in one JSON object."""
+
+
+def _read_json(text: str, source: str | None) -> dict[str, Any]:
+    try:
+        table = json.loads(text, object_pairs_hook=_object, parse_constant=_not_a_number, parse_float=_no_fraction)
+    except json.JSONDecodeError as error:
+        raise InvalidPolicyError(f"not JSON: {error.msg}", source=source, line=error.lineno) from None
+    except _DuplicateKeyError as error:
+        key = str(error.args[0])
+        raise InvalidPolicyError(f"the key {escaped(key)!r} stands twice in one object", source=source) from None
+    except (RecursionError, ValueError) as error:
+        raise InvalidPolicyError(f"not JSON: {type(error).__name__}: {escaped(str(error))}", source=source) from None
+    _check_encodable(text, table, source)
+    return table  # type: ignore[no-any-return]
+
+
+def _check_encodable(text: str, table: object, source: str | None) -> None:
+    """Refuse an escaped half of a surrogate pair, which json lets through."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return
+    try:
+        json.dumps(table, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidPolicyError("the text holds half of a surrogate pair", source=source) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _DuplicateKeyError(next(name for name in names if names.count(name) > 1))
+    return table
+
+
+def _not_a_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _no_fraction(text: str) -> NoReturn:
+    raise ValueError(f"a policy has whole numbers only, found {text[:40]}")

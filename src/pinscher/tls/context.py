@@ -1,0 +1,199 @@
+"""
+The pinned context: an ``ssl.SSLContext`` for any client that takes one.
+
+What a connection goes through, in this order:
+
+1. Before a byte is sent, a host that the policy does not list, or a missing or unusable name, is refused.
+2. OpenSSL verifies the chain and the name. When it refuses a listed host, that is a verdict too, and its own error
+   stands.
+3. The validated chain, or for a resumed session the chain remembered with it, is judged by one policy: the one that
+   was in force when the judgement was made, and still is when the connection opens.
+4. Whatever goes wrong inside the check is a refusal.
+5. The decision stands before anybody is told of it.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import warnings
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pinscher.host import InvalidHostError, canonical_host
+from pinscher.policy import Policy
+from pinscher.tls._cpython import GatedContext, PinnedObject, PinnedSocket
+from pinscher.tls.judgement import Bench, ConnectionJudge, judge_validated
+from pinscher.tls.record import VerdictRecord
+from pinscher.tls.settings import InsecureContextError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from typing import Self
+
+    from pinscher.tls.sessions import RememberedSession
+    from pinscher.verdict import Verdict
+
+
+class PinnedContext(GatedContext):
+    """
+    A client context that lets a connection carry data only after its validated chain matched the policy.
+
+    Hand it to any client that takes an ``ssl.SSLContext``. ``policy`` may be replaced while running. ``verdicts`` holds
+    the last refusals, for clients that lose the error object.
+
+    Args:
+        policy: whom to trust for which host.
+        trust: the trust anchors: None for the platform's, a path to a file or a folder, or PEM or DER bytes.
+        on_verdict: called with every verdict after the decision; what it raises is logged and changes nothing.
+        now: returns the present time as an aware datetime, for tests and for machines without a clock.
+        keylog: a file to write TLS secrets to; without it ``SSLKEYLOGFILE`` is ignored.
+
+    Raises:
+        InsecureContextError: the trust anchors cannot be read.
+
+    It proves nothing about code in the same process, which can reach past any context, nor about connections that
+    other contexts make.
+    """
+
+    _JUDGE = staticmethod(judge_validated)
+
+    def __new__(cls, policy: Policy, **_: Any) -> Self:  # noqa: ARG004
+        """Make a client context, whatever class stands at ``ssl.SSLContext`` by now."""
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        trust: str | os.PathLike[str] | bytes | None = None,
+        on_verdict: Callable[[Verdict], object] | None = None,
+        now: Callable[[], datetime] | None = None,
+        keylog: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.options = self.options | ssl.OP_NO_RENEGOTIATION
+        self.check_hostname = self._CHECKS_HOSTNAME
+        self.verify_mode = self._MODE
+        self.verify_flags = ssl.VerifyFlags(self.verify_flags | _strictness()) & ~ssl.VERIFY_X509_PARTIAL_CHAIN
+        self._serves_reports = on_verdict is not None
+        self._bench = Bench(
+            now=now or _now,
+            record=VerdictRecord(on_verdict),
+            is_trust_named=trust is not None,
+            judge=self._JUDGE,
+        )
+        self.policy = policy
+        _load_trust(self, trust)
+        if keylog is not None:
+            self.keylog_filename = os.fspath(keylog)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force; assigning another judges every connection that is made from then on by it."""
+        return self._bench.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        if not isinstance(policy, Policy):
+            raise TypeError(f"a pinned context needs a Policy, found {type(policy).__name__}; see Policy.load")
+        self._bench.policy = policy
+        if policy.reporting and not self._serves_reports:
+            self._serves_reports = True
+            warnings.warn(
+                f"policy {policy.name!r} names a report channel and nobody serves it; pass on_verdict, or use a Keeper",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The last refusals, the newest last; the id of each stands in its error's text."""
+        return self._bench.record.refusals
+
+    @property
+    def connections(self) -> tuple[PinnedSocket | PinnedObject, ...]:
+        """The connections that were let through and that live; ``verdict`` of each says by what."""
+        return self._bench.connections.connections
+
+    def wrap_socket(  # type: ignore[override]
+        self,
+        sock: socket.socket,
+        server_side: bool = False,  # noqa: FBT001, FBT002  (the standard library's signature)
+        do_handshake_on_connect: bool = True,  # noqa: FBT001, FBT002
+        suppress_ragged_eofs: bool = True,  # noqa: FBT001, FBT002
+        server_hostname: str | bytes | None = None,
+        session: RememberedSession | None = None,
+    ) -> PinnedSocket:
+        """Wrap a socket as ``ssl.SSLContext.wrap_socket`` does; a refused one is closed."""
+        if not server_side and self._CHECKS_HOSTNAME and _usable(server_hostname) is None:
+            with sock:
+                ConnectionJudge(self._bench, self.check_settings, host=None).before()
+        return super().wrap_socket(  # type: ignore[return-value]
+            sock,
+            server_side=server_side,
+            do_handshake_on_connect=do_handshake_on_connect,
+            suppress_ragged_eofs=suppress_ragged_eofs,
+            server_hostname=server_hostname,
+            session=session,  # type: ignore[arg-type]
+        )
+
+    def wrap_bio(  # type: ignore[override]
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002
+        server_hostname: str | bytes | None = None,
+        session: RememberedSession | None = None,
+    ) -> PinnedObject:
+        """Wrap memory buffers as ``ssl.SSLContext.wrap_bio`` does; an unusable name is refused by the handshake."""
+        name = None if _usable(server_hostname) is None else server_hostname
+        return super().wrap_bio(  # type: ignore[return-value]
+            incoming,
+            outgoing,
+            server_side=server_side,
+            server_hostname=name,
+            session=session,  # type: ignore[arg-type]
+        )
+
+    def judge_for(self, host: str | None, port: int | None, owner: PinnedSocket | PinnedObject) -> ConnectionJudge:
+        """Return who judges a new connection; *host* is the A-label form that TLS verifies."""
+        return ConnectionJudge(self._bench, self.check_settings, host=_usable(host), port=port, owner=owner)
+
+    def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
+        """Return a session together with the chain of the connection that made it."""
+        return None if session is None else self._bench.remember(session, owner)
+
+
+def _usable(host: str | bytes | None) -> str | None:
+    """Return the canonical form of a server name, or None for one that no certificate can be checked against."""
+    try:
+        return canonical_host(host.decode("ascii") if isinstance(host, bytes) else host or "")
+    except (InvalidHostError, UnicodeDecodeError):
+        return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _strictness() -> ssl.VerifyFlags:
+    """Return the strictness of this Python's default contexts, so that a pinned one accepts nothing they refuse."""
+    return ssl.VERIFY_X509_STRICT if sys.version_info >= (3, 13) else ssl.VERIFY_DEFAULT
+
+
+def _load_trust(context: ssl.SSLContext, trust: str | os.PathLike[str] | bytes | None) -> None:
+    if trust is None:
+        context.load_default_certs()
+        return
+    shown = "bytes" if isinstance(trust, bytes) else repr(os.fspath(trust))
+    try:
+        if isinstance(trust, bytes):
+            context.load_verify_locations(cadata=trust.decode("ascii") if b"-----BEGIN" in trust else trust)
+        elif os.path.isdir(trust):
+            context.load_verify_locations(capath=trust)
+        else:
+            context.load_verify_locations(cafile=trust)
+    except (OSError, ValueError) as error:
+        raise InsecureContextError(f"trust {shown} cannot be read: {error}; give PEM or DER certificates") from error

@@ -1,0 +1,91 @@
+"""The error of a refused connection, and the way from any client's error back to the verdict."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any, Self
+
+from pinscher.diagnosis import Diagnosis, Facts, diagnose, explain
+from pinscher.errors import PinningError
+from pinscher.verdict import Action, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_X509_V_ERR_APPLICATION_VERIFICATION = 50
+"""OpenSSL's own code for 'the application refused the chain'."""
+
+_MOST_ERRORS = 256
+"""How many errors of one chain of causes are looked at."""
+
+
+class PinMismatchError(PinningError, ssl.SSLCertVerificationError):
+    """
+    A connection that was refused; ``verdict`` says why, and the whole diagnosis is the error's text.
+
+    It is an ``ssl.SSLCertVerificationError``, so that every client's own handling of a bad certificate applies. A
+    client that loses the object keeps the text, which holds ``verdict.id``.
+    """
+
+    verdict: Verdict
+    diagnosis: Diagnosis
+
+    def __init__(self, verdict: Verdict, *, facts: Facts | None = None, diagnosis: Diagnosis | None = None) -> None:
+        self.verdict = verdict
+        self.diagnosis = diagnosis or diagnose(verdict, facts or Facts())
+        # anyio reads strerror, and urllib3 and aiohttp the other attributes that the standard library's errors have.
+        super().__init__(ssl.SSL_ERROR_SSL, explain(verdict, self.diagnosis))
+        self.library = "SSL"
+        self.reason = "CERTIFICATE_VERIFY_FAILED"
+        self.verify_code = _X509_V_ERR_APPLICATION_VERIFICATION
+        self.verify_message = str(self.strerror).partition("\n")[0]
+
+    def anew(self) -> Self:
+        """Return an equal error with a traceback of its own."""
+        return type(self)(self.verdict, diagnosis=self.diagnosis)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the verdict and its diagnosis."""
+        return _restored, (self.verdict, self.diagnosis)
+
+
+def _restored(verdict: Verdict, diagnosis: Diagnosis) -> PinMismatchError:
+    return PinMismatchError(verdict, diagnosis=diagnosis)
+
+
+def enforce(verdict: Verdict) -> Verdict:
+    """Return a verdict that allows the connection, and raise :class:`PinMismatchError` for one that blocks it."""
+    if verdict.action is not Action.ALLOW:
+        raise PinMismatchError(verdict)
+    return verdict
+
+
+def verdict_of(error: BaseException | None) -> Verdict | None:
+    """
+    Return the verdict behind an error that a client raised, or None where no verdict of ours is behind it.
+
+    It walks causes, contexts, arguments, reasons and groups. A few clients throw the object away and keep its text:
+    look the id in that text up in ``context.verdicts``.
+    """
+    for found in _behind(error):
+        verdict = getattr(found, "verdict", None)
+        if isinstance(verdict, Verdict):
+            return verdict
+    return None
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and every error it hides, the nearest first, each once."""
+    waiting: list[Any] = [error]
+    seen: set[int] = set()
+    while waiting and len(seen) < _MOST_ERRORS:
+        found = waiting.pop(0)
+        if not isinstance(found, BaseException) or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        waiting += [found.__cause__, found.__context__, *found.args]
+        waiting += [
+            getattr(found, name, None) for name in ("reason", "os_error", "certificate_error", "original_error")
+        ]
+        waiting += getattr(found, "exceptions", ())

@@ -1,0 +1,169 @@
+"""
+The settings of a pinned context: those that would hollow out the pins cannot be weakened.
+
+Rules of this file:
+
+1. Ours derives from the standard library's own classes, also where somebody put others in their place.
+2. Every setting goes to the C level's own property. The setters that the standard library wraps around them look up
+   the global name ``ssl.SSLContext``, and recurse without end once that name was replaced.
+3. A setting that the judgement relies on is refused when it is weakened, and read again from the C level when a
+   connection is made and when it is judged, because in-process code can reach the C level too.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from pinscher.errors import PinningError
+
+
+class InsecureContextError(PinningError, ValueError):
+    """A setting or a use of a context that would hollow out its pins; nothing was changed."""
+
+
+def _genuine(replaced: type, modules: tuple[str, ...]) -> type:
+    """Return the standard library's class, also where another one was put in its place (``truststore`` does)."""
+    for candidate in replaced.__mro__:
+        if candidate.__module__ in modules:
+            return candidate
+    raise InsecureContextError(
+        f"ssl.{replaced.__name__} was replaced by {replaced.__module__}.{replaced.__qualname__}, which does not derive "
+        "from the standard library's class; import pinscher before whatever replaces it"
+    )
+
+
+if TYPE_CHECKING:
+    GenuineContext = ssl.SSLContext
+    GenuineSocket = ssl.SSLSocket
+    GenuineObject = ssl.SSLObject
+else:
+    GenuineContext = _genuine(ssl.SSLContext, ("ssl", "gevent.ssl"))
+    GenuineSocket = _genuine(ssl.SSLSocket, ("ssl", "gevent.ssl"))
+    GenuineObject = _genuine(ssl.SSLObject, ("ssl", "gevent.ssl"))
+
+
+def c_descriptor(name: str) -> Any:
+    """
+    Return the C level's own property of a context.
+
+    The setters that the standard library wraps around them look up the global name ``ssl.SSLContext`` and recurse
+    without end once somebody replaced it, so ours go to the C level directly.
+    """
+    for candidate in GenuineContext.__mro__:
+        if name in vars(candidate) and candidate.__module__ not in ("ssl", "gevent.ssl"):
+            return vars(candidate)[name]
+    raise InsecureContextError(f"this interpreter's ssl module has no {name!r}")
+
+
+_VERIFY_MODE = c_descriptor("verify_mode")
+_VERIFY_FLAGS = c_descriptor("verify_flags")
+_CHECK_HOSTNAME = c_descriptor("check_hostname")
+_OPTIONS = c_descriptor("options")
+_MINIMUM_VERSION = c_descriptor("minimum_version")
+_MAXIMUM_VERSION = c_descriptor("maximum_version")
+_MSG_CALLBACK = c_descriptor("_msg_callback")
+
+
+class StrictSettings(GenuineContext):
+    """A client context that refuses to be weakened below what a judgement needs."""
+
+    _MODE = ssl.CERT_REQUIRED
+    _CHECKS_HOSTNAME = True
+
+    def check_settings(self) -> None:
+        """Refuse where a setting that the judgement relies on is not in force, however it came to be so."""
+        if _VERIFY_MODE.__get__(self) != self._MODE:
+            raise InsecureContextError(f"verify_mode is not {self._MODE.name}: the chain would not be what it claims")
+        if bool(_CHECK_HOSTNAME.__get__(self)) is not self._CHECKS_HOSTNAME:
+            raise InsecureContextError(f"check_hostname is not {self._CHECKS_HOSTNAME}")
+        if _VERIFY_FLAGS.__get__(self) & ssl.VERIFY_X509_PARTIAL_CHAIN:
+            raise InsecureContextError(_PARTIAL_CHAIN)
+        if not _OPTIONS.__get__(self) & ssl.OP_NO_RENEGOTIATION:
+            raise InsecureContextError(_RENEGOTIATION)
+
+    @property  # type: ignore[override]
+    def verify_mode(self) -> ssl.VerifyMode:
+        """The verify mode, which cannot be changed."""
+        return ssl.VerifyMode(_VERIFY_MODE.__get__(self))
+
+    @verify_mode.setter
+    def verify_mode(self, value: ssl.VerifyMode) -> None:
+        if value != self._MODE:
+            raise InsecureContextError(
+                f"verify_mode stays {self._MODE.name}, found {value!r}: pins are compared with a validated chain only"
+            )
+        _VERIFY_MODE.__set__(self, int(value))
+
+    @property
+    def check_hostname(self) -> bool:
+        """Whether the name is verified, which cannot be changed."""
+        return bool(_CHECK_HOSTNAME.__get__(self))
+
+    @check_hostname.setter
+    def check_hostname(self, value: bool) -> None:
+        if bool(value) is not self._CHECKS_HOSTNAME:
+            raise InsecureContextError(f"check_hostname stays {self._CHECKS_HOSTNAME}: pins are looked up by that name")
+        _CHECK_HOSTNAME.__set__(self, bool(value))
+
+    @property  # type: ignore[override]
+    def verify_flags(self) -> ssl.VerifyFlags:
+        """The verify flags; a partial chain cannot be allowed."""
+        return ssl.VerifyFlags(_VERIFY_FLAGS.__get__(self))
+
+    @verify_flags.setter
+    def verify_flags(self, value: ssl.VerifyFlags) -> None:
+        if value & ssl.VERIFY_X509_PARTIAL_CHAIN:
+            raise InsecureContextError(_PARTIAL_CHAIN)
+        _VERIFY_FLAGS.__set__(self, int(value))
+
+    @property  # type: ignore[override]
+    def options(self) -> ssl.Options:
+        """The options; renegotiation cannot be allowed."""
+        return ssl.Options(_OPTIONS.__get__(self))
+
+    @options.setter
+    def options(self, value: ssl.Options) -> None:
+        if not value & ssl.OP_NO_RENEGOTIATION:
+            raise InsecureContextError(_RENEGOTIATION)
+        _OPTIONS.__set__(self, int(value))
+
+    @property  # type: ignore[override]
+    def minimum_version(self) -> ssl.TLSVersion:
+        """The lowest TLS version that is spoken."""
+        return ssl.TLSVersion(_MINIMUM_VERSION.__get__(self))
+
+    @minimum_version.setter
+    def minimum_version(self, value: ssl.TLSVersion) -> None:
+        _MINIMUM_VERSION.__set__(self, int(value))
+
+    @property  # type: ignore[override]
+    def maximum_version(self) -> ssl.TLSVersion:
+        """The highest TLS version that is spoken."""
+        return ssl.TLSVersion(_MAXIMUM_VERSION.__get__(self))
+
+    @maximum_version.setter
+    def maximum_version(self, value: ssl.TLSVersion) -> None:
+        _MAXIMUM_VERSION.__set__(self, int(value))
+
+    @property
+    def _msg_callback(self) -> Any:
+        return _MSG_CALLBACK.__get__(self)
+
+    @_msg_callback.setter
+    def _msg_callback(self, callback: Any) -> None:
+        _MSG_CALLBACK.__set__(self, callback)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a setting or a new name; refuse to exchange the class or a method of this context."""
+        found = next((vars(one)[name] for one in type(self).__mro__ if name in vars(one)), None)
+        if name == "__class__" or (found is not None and not hasattr(type(found), "__set__")):
+            raise InsecureContextError(f"{name!r} of a pinned context cannot be exchanged")
+        super().__setattr__(name, value)
+
+
+_PARTIAL_CHAIN = (
+    "VERIFY_X509_PARTIAL_CHAIN cannot be set: the chain would end at the first trusted certificate, and hide the "
+    "pinned one above it; take the flag out (Python 3.13's default contexts have it)"
+)
+_RENEGOTIATION = "OP_NO_RENEGOTIATION cannot be cleared: TLS 1.2 would exchange the certificate after the check"

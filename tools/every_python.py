@@ -1,0 +1,84 @@
+"""
+Run the test suite on every supported Python that is found, each in an environment of its own under ``.venvs``.
+
+It says which interpreters were found and which were not, and fails when one of ``REQUIRED`` is missing in CI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+REQUIRED = ("3.11", "3.12", "3.13")
+WELCOME = ("3.14", "pypy3.11")
+
+
+def find(version: str) -> str | None:
+    """Return an interpreter of the version: from PATH, or among pyenv's."""
+    name = version if version.startswith("pypy") else f"python{version}"
+    candidates = [shutil.which(name)]
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    if not root.is_dir() and shutil.which("pyenv"):
+        root = (
+            Path(subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True).stdout.strip())
+            / "versions"
+        )
+    candidates += [str(path) for path in sorted(root.glob(f"{version}*/bin/python3"), reverse=True)]
+    return next((path for path in candidates if path and _runs(path, version)), None)
+
+
+def _runs(path: str, version: str) -> bool:
+    asked = (
+        "import sys; print('%s%d.%d' % ('pypy' if sys.implementation.name == 'pypy' else '', *sys.version_info[:2]))"
+    )
+    answer = subprocess.run([path, "-c", asked], capture_output=True, text=True, check=False)
+    return answer.returncode == 0 and answer.stdout.strip() == version
+
+
+def prepare(python: str, version: str) -> Path:
+    """Make the environment of one interpreter, or use the one that is there, and return its Python."""
+    home = HERE / ".venvs" / f"test-{version}"
+    inside, stamp = home / "bin" / "python", home / ".made"
+    wanted = "".join((HERE / "requirements" / f"{name}.txt").read_text() for name in ("pip", "build", "test"))
+    if not stamp.exists() or stamp.read_text() != wanted:
+        run([python, "-m", "venv", "--clear", str(home)])
+        for name in ("pip", "build", "test"):
+            run([str(inside), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", f"requirements/{name}.txt"])
+        stamp.write_text(wanted)
+    run([str(inside), "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", "."])
+    return inside
+
+
+def run(command: list[str]) -> None:
+    """Run a command here; its failure is ours."""
+    subprocess.run(command, cwd=HERE, check=True)
+
+
+def main() -> int:
+    """Test every interpreter but the one that runs this, which 'make test' has tested."""
+    own = "{}.{}".format(*sys.version_info[:2])
+    wanted = os.environ.get("PYTHONS", " ".join(REQUIRED + WELCOME)).split()
+    failed, missing = [], []
+    for version in wanted:
+        if version == own:
+            continue
+        python = find(version)
+        if python is None:
+            missing.append(version)
+            continue
+        print(f"== Python {version}: {python}", flush=True)
+        inside = prepare(python, version)
+        tested = subprocess.run([str(inside), "-m", "pytest", "-n", "2", "-q"], cwd=HERE, check=False)
+        if tested.returncode:
+            failed.append(version)
+    print(f"not found here: {', '.join(missing) or 'none'}; failed: {', '.join(failed) or 'none'}")
+    lacking = [version for version in missing if version in REQUIRED and os.environ.get("CI")]
+    return 1 if failed or lacking else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
