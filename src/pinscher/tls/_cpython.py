@@ -293,12 +293,12 @@ class PinnedSocket(GenuineSocket):
         finally:
             self._raise_barrier()
 
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  (the standard library's signature)
+    def do_handshake(self, *block: bool) -> None:
         """Hand-shake and judge; a refusal closes the socket."""
         if isinstance(self._sslobj, Gate) and self._sslobj.is_refused:
             self._sslobj.do_handshake()
         try:
-            super().do_handshake(block)
+            super().do_handshake(*block)
         except ssl.SSLCertVerificationError:
             self.close()
             raise
@@ -355,6 +355,14 @@ class PinnedObject(GenuineObject):
         _set_session(self._sslobj, session)
 
 
+def _socket_behind(owner: Any) -> Any:
+    """Return the TLS socket that a C object is made for; gevent names its own socket in the TLS socket's place."""
+    if isinstance(owner, PinnedSocket):
+        return owner
+    reference = getattr(owner, "_sslsock", None)
+    return reference() if callable(reference) else owner
+
+
 def _port_of(connected: socket.socket) -> int | None:
     try:
         address = connected.getpeername()
@@ -392,12 +400,13 @@ class GatedContext(StrictSettings):
         owner: Any = None,
         session: Any = None,
     ) -> Gate:
-        self._check_owner(server_side, owner, PinnedSocket)
-        judge = self.judge_for(server_hostname, _port_of(owner), owner)
+        secured = _socket_behind(owner)
+        self._check_owner(server_side, secured, PinnedSocket)
+        judge = self.judge_for(server_hostname, _port_of(secured), secured)
         raw = None if session is None else judge.offer(session)
         inner = super()._wrap_socket(sock, False, server_hostname, owner=owner, session=raw)  # type: ignore[misc]
-        owner.gate = Gate(inner, owner, judge)
-        return cast("Gate", owner.gate)
+        secured.gate = Gate(inner, secured, judge)
+        return cast("Gate", secured.gate)
 
     def _wrap_bio(
         self,

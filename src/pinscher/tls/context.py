@@ -113,6 +113,11 @@ class PinnedContext(GatedContext):
         return self._bench.record.refusals
 
     @property
+    def callback_failures(self) -> int:
+        """How often ``on_verdict`` raised; each time is in the log."""
+        return self._bench.record.failures
+
+    @property
     def connections(self) -> tuple[PinnedSocket | PinnedObject, ...]:
         """The connections that were let through and that live; ``verdict`` of each says by what."""
         return self._bench.connections.connections

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any, Self
 
-from pinscher.diagnosis import Diagnosis, Facts, diagnose, explain
+from pinscher.diagnosis import Cause, Confidence, Diagnosis, Facts, diagnose, explain
 from pinscher.errors import PinningError
 from pinscher.verdict import Action, Verdict
 
@@ -32,9 +32,9 @@ class PinMismatchError(PinningError, ssl.SSLCertVerificationError):
 
     def __init__(self, verdict: Verdict, *, facts: Facts | None = None, diagnosis: Diagnosis | None = None) -> None:
         self.verdict = verdict
-        self.diagnosis = diagnosis or diagnose(verdict, facts or Facts())
+        self.diagnosis, text = _explained(verdict, facts or Facts(), diagnosis)
         # anyio reads strerror, and urllib3 and aiohttp the other attributes that the standard library's errors have.
-        super().__init__(ssl.SSL_ERROR_SSL, explain(verdict, self.diagnosis))
+        super().__init__(ssl.SSL_ERROR_SSL, text)
         self.library = "SSL"
         self.reason = "CERTIFICATE_VERIFY_FAILED"
         self.verify_code = _X509_V_ERR_APPLICATION_VERIFICATION
@@ -47,6 +47,20 @@ class PinMismatchError(PinningError, ssl.SSLCertVerificationError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with the verdict and its diagnosis."""
         return _restored, (self.verdict, self.diagnosis)
+
+
+def _explained(verdict: Verdict, facts: Facts, diagnosis: Diagnosis | None) -> tuple[Diagnosis, str]:
+    try:
+        found = diagnosis or diagnose(verdict, facts)
+        return found, explain(verdict, found)
+    except Exception as error:  # noqa: BLE001  (a refusal stands whether or not it can be explained)
+        unknown = Diagnosis(
+            cause=Cause.UNKNOWN,
+            confidence=Confidence.UNKNOWN,
+            sentence=f"the refusal stands, and explaining it failed with {type(error).__name__}",
+            next_action="report this to the authors of pinscher",
+        )
+        return unknown, f"{verdict.outcome.value} for {verdict.host}: {unknown.sentence}\n  verdict: {verdict.id}"
 
 
 def _restored(verdict: Verdict, diagnosis: Diagnosis) -> PinMismatchError:
