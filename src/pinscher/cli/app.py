@@ -16,7 +16,7 @@ from pinscher.errors import PinningError, escaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = ("show", "pin", "check", "lint", "doctor")
+VERBS = ("demo", "show", "pin", "check", "lint", "doctor")
 """Each verb is the click command of its own name in the file of its own name; the order is that of the help."""
 
 

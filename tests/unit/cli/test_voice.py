@@ -139,7 +139,7 @@ def test_no_verb_is_answered_with_the_help(capsys: pytest.CaptureFixture[str]) -
     assert (out, "Commands:" in err) == ("", True)
 
 
-@pytest.mark.parametrize("verb", ["show", "pin", "check", "lint", "doctor"])
+@pytest.mark.parametrize("verb", ["demo", "show", "pin", "check", "lint", "doctor"])
 def test_every_verb_documents_its_json(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     """The help of every verb names --json and its fields."""
     assert main([verb, "--help"]) == ExitCode.GOOD

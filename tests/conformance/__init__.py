@@ -1,0 +1,1 @@
+"""Every client, played against the lab."""

@@ -1,0 +1,80 @@
+"""The docs cannot drift from the code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pinscher
+import pytest
+from pinscher.cli.app import VERBS
+from pinscher.diagnosis import Cause
+
+HERE = Path(__file__).parent.parent
+DOCS = HERE / "docs"
+
+
+def _page(name: str) -> str:
+    return (DOCS / "reference" / name).read_text(encoding="utf-8")
+
+
+def test_the_table_of_clients_is_current() -> None:
+    """The table of clients says what the clients do today."""
+    checked = subprocess.run(
+        [sys.executable, HERE / "tools" / "clients_table.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (0, "the table of clients is current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+@pytest.mark.parametrize("name", pinscher.__all__)
+def test_every_public_name_is_documented(name: str) -> None:
+    """Every name of the front door has a heading in the API reference."""
+    assert f"## `{name}`" in _page("api.md")
+
+
+def test_no_documented_name_is_missing() -> None:
+    """Every heading of the API reference is a name of the front door."""
+    headings = [line[4:].strip("`") for line in _page("api.md").splitlines() if line.startswith("## `")]
+    assert sorted(pinscher.__all__) == sorted(headings)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_documented(verb: str) -> None:
+    """The reference of the command line holds each verb's own help, as it is printed today."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "pinscher.cli", verb, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"COLUMNS": "80", "PATH": "/usr/bin:/bin"},
+    ).stdout
+    assert printed.replace("python -m pinscher.cli", "pinscher") in _page("cli.md")
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.NONE])
+def test_every_cause_is_documented(cause: Cause) -> None:
+    """Every cause that a diagnosis can name is explained."""
+    assert f"`{cause.value}`" in _page("diagnosis.md")
+
+
+@pytest.mark.parametrize("outcome", pinscher.Outcome)
+def test_every_outcome_is_documented(outcome: pinscher.Outcome) -> None:
+    """Every outcome of a verdict is in the truth table."""
+    assert f"`{outcome.name}`" in _page("verdict.md")
+
+
+PAGES = sorted(path for path in [HERE / "README.md", *DOCS.rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HERE)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """A relative link of a page leads to a file that is there."""
+    import re
+
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
