@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pinscher
 import pytest
+
+import pinscher
 from pinscher.cli.app import VERBS
 from pinscher.diagnosis import Cause
 

@@ -67,7 +67,9 @@ def version(package: str) -> str:
 
 def name(kind: type) -> str:
     """Return how a user would write the type of an error."""
-    return kind.__name__ if kind.__module__.startswith(("builtins", "pinscher")) else f"{kind.__module__}.{kind.__name__}"
+    return (
+        kind.__name__ if kind.__module__.startswith(("builtins", "pinscher")) else f"{kind.__module__}.{kind.__name__}"
+    )
 
 
 def way(error: BaseException) -> str:

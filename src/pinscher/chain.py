@@ -28,12 +28,9 @@ class _Chain:
     _certificates: tuple[bytes, ...]
 
     def __init__(self, certificates: Iterable[bytes]) -> None:
-        self._certificates = tuple(certificates)
+        self._certificates = _checked(certificates)
         if not self._certificates:
             raise EmptyChainError("a chain holds at least the leaf certificate, found none")
-        for certificate in self._certificates:
-            if type(certificate) is not bytes:
-                raise TypeError(f"a chain holds DER bytes, found {type(certificate).__name__}")
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -63,9 +60,21 @@ class _Chain:
         """Hash by certificates."""
         return hash(self.certificates)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by certificates, those above the leaf included."""
+        return type(self), (self.certificates,)
+
     def __repr__(self) -> str:
         """Return the length alone; certificates are shown by who explains a verdict."""
         return f"<{type(self).__name__} of {len(self)} certificates>"
+
+
+def _checked(certificates: Iterable[bytes]) -> tuple[bytes, ...]:
+    checked = tuple(certificates)
+    for certificate in checked:
+        if type(certificate) is not bytes:
+            raise TypeError(f"a chain holds DER bytes, found {type(certificate).__name__}")
+    return checked
 
 
 class PresentedChain(_Chain):
@@ -92,8 +101,9 @@ class ValidatedChain(_Chain):
     @classmethod
     def deferred(cls, leaf: bytes, rest: Callable[[], Iterable[bytes]]) -> Self:
         """Return a chain whose certificates above the leaf are fetched when somebody looks at them."""
-        chain = cls((leaf,))
-        chain._rest = rest
+        chain = cls.__new__(cls)
+        chain._certificates = (leaf,)  # noqa: SLF001  (its own)
+        chain._rest = rest  # noqa: SLF001
         return chain
 
     def __iter__(self) -> Iterator[bytes]:
@@ -107,6 +117,6 @@ class ValidatedChain(_Chain):
         rest = self._rest
         if rest is not None:
             # Two threads that come here together fetch the same certificates and store the same tuple.
-            self._certificates = (self._certificates[0], *rest())
+            self._certificates = (self._certificates[0], *_checked(rest()))
             self._rest = None
         return self._certificates

@@ -16,6 +16,7 @@ This file does not validate: the signature, the names and the dates were OpenSSL
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -44,6 +45,14 @@ class CertificateParseError(PinningError, ValueError):
         super().__init__(f"not a certificate: {reason} at byte {offset}")
         self.reason = reason
         self.offset = offset
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the two values the error was made from."""
+        return _restored_error, (self.reason, self.offset)
+
+
+def _restored_error(reason: str, offset: int) -> CertificateParseError:
+    return CertificateParseError(reason, offset=offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,10 @@ def _walk(der: bytes) -> _Fields:
     if certificate.end != len(der):
         raise CertificateParseError("bytes after the end of the certificate", offset=certificate.end)
     tbs = _expect(der, certificate.content, certificate.end, SEQUENCE, "a TBSCertificate")
+    algorithm = _expect(der, tbs.end, certificate.end, SEQUENCE, "a signature algorithm")
+    signature = _expect(der, algorithm.end, certificate.end, BIT_STRING, "a signature")
+    if signature.end != certificate.end:
+        raise CertificateParseError("bytes after the signature", offset=signature.end)
     first = read_element(der, tbs.content, tbs.end)
     offset = first.end if first.tag == VERSION else tbs.content
     found = []
@@ -137,6 +150,8 @@ class SubjectPublicKeyInfo:
 
     def __post_init__(self) -> None:
         """Check the outer form, an algorithm and a BIT STRING; the key inside may be of any algorithm."""
+        if type(self.der) is not bytes:
+            raise TypeError(f"a subjectPublicKeyInfo is DER bytes, found {type(self.der).__name__}")
         outer = _expect(self.der, 0, len(self.der), SEQUENCE, "a subjectPublicKeyInfo")
         if outer.end != len(self.der):
             raise CertificateParseError("bytes after the end of the subjectPublicKeyInfo", offset=outer.end)
@@ -225,7 +240,7 @@ def _name(der: bytes, name: Element) -> str:
 
 
 def _attribute(der: bytes, attribute: Element) -> str:
-    parts = list(read_children(der, attribute))
+    parts = list(itertools.islice(read_children(der, attribute), 3))
     if len(parts) != 2:
         raise CertificateParseError("an attribute has a type and a value", offset=attribute.start)
     kind, value = parts

@@ -24,7 +24,7 @@ def escaped(text: str, *, limit: int = _LONGEST_SHOWN) -> str:
     backslash escapes. This does not make the text safe inside HTML: a page escapes it again.
     """
     shown = "".join(map(_shown, text[: limit + 1]))
-    return shown if len(shown) <= limit else shown[: max(limit - 3, 0)] + "..."
+    return shown if len(shown) <= limit else shown[: max(limit - 3, 0)] + "..."[:limit]
 
 
 def _shown(character: str) -> str:

@@ -184,7 +184,9 @@ class PinSet:
         if table is None:
             table = _table(self.pins + self.backup_pins)
             object.__setattr__(self, "_accepted", table)
-        return _lookup(table, certificate_der)
+        # As _lookup does, with one call less on the path of every handshake.
+        found = table[0].get(spki_sha256(certificate_der))
+        return _lookup(table, certificate_der) if found is None and table[1] else found
 
     def denied(self, certificate_der: bytes) -> Pin | None:
         """Return the denied pin that a certificate matches, or None."""
@@ -253,12 +255,20 @@ def _check_groups(accepted: tuple[Pin, ...], denied: tuple[Pin, ...]) -> None:
     if not accepted:
         raise InvalidPinError("", "a pin set without pins would refuse every server; give at least one")
     if len({pin.digest for pin in accepted}) != len(accepted):
-        for pin in accepted:
-            if accepted.count(pin) > 1:
-                raise InvalidPinError(str(pin), "it stands twice among the pins and backup pins of one host")
-    for pin in denied:
-        if pin in accepted:
-            raise InvalidPinError(str(pin), "it is both accepted and denied, so it could never match")
+        _check_twice(accepted)
+    if denied:
+        both = frozenset(accepted)
+        for pin in denied:
+            if pin in both:
+                raise InvalidPinError(str(pin), "it is both accepted and denied, so it could never match")
+
+
+def _check_twice(accepted: tuple[Pin, ...]) -> None:
+    seen = set()
+    for pin in accepted:
+        if pin in seen:
+            raise InvalidPinError(str(pin), "it stands twice among the pins and backup pins of one host")
+        seen.add(pin)
 
 
 _Table = tuple[dict[bytes, "Pin"], dict[bytes, "Pin"]]

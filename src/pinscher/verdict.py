@@ -12,6 +12,9 @@ The only thing that leaves the core is a :class:`Verdict`. Rules of this file, i
 6. ``MATCH``: a pin or backup pin on the validated chain; the verdict says which. Allows.
 7. ``NO_MATCHING_PIN``: none. Blocks when enforced.
 
+A certificate whose key cannot be read matches nothing and is cleared of nothing: where it has to be looked at, the
+outcome is 7, and ``detail`` says so.
+
 ``report-only`` turns 4, 5 and 7 into ALLOW, and so does ``on-expiry = "report"`` once ``expires`` has passed. Nothing
 else turns an outcome into an action. A moment equal to ``expires`` is not past it.
 """
@@ -24,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from pinscher.chain import PresentedChain, ValidatedChain
+from pinscher.der import CertificateParseError
 from pinscher.entry import Mode, OnExpiry, UnlistedHosts
 from pinscher.host import InvalidHostError, canonical_host
 
@@ -66,8 +70,8 @@ class Verdict:
 
     ``host`` is canonical, or None where no usable name was given. ``chain`` is None where there was none to judge, and
     a :class:`PresentedChain` only from ``danger``. ``matched`` is the pin that decided: the accepted one of a MATCH,
-    the denied one of a DENIED_KEY. ``detail`` says in words why there was nothing to judge. ``at`` is aware UTC.
-    A verdict has no truth value; ask ``verdict.action is Action.ALLOW``.
+    the denied one of a DENIED_KEY. ``detail`` says in words why there was nothing to judge, or which certificate could
+    not be read. ``at`` is aware UTC. A verdict has no truth value; ask ``verdict.action is Action.ALLOW``.
     """
 
     outcome: Outcome
@@ -120,8 +124,9 @@ class Verdict:
         The same refusal under the same policy has the same id, whenever it happens: a retry is not a second attack.
         """
         digest = hashlib.sha256()
-        about = (self.outcome.value, self.action.value, self.host, self.policy.name, self.policy.version, self.detail)
-        digest.update(repr(about).encode())
+        policy = self.policy
+        about = (self.outcome.value, self.action.value, self.host, self.port, policy.name, policy.version, self.detail)
+        digest.update(ascii(about).encode())
         for certificate in () if self.chain is None else self.chain:
             digest.update(hashlib.sha256(certificate).digest())
         return digest.hexdigest()[:16]
@@ -143,7 +148,20 @@ def evaluate(
     """
     if type(chain) is not ValidatedChain:
         raise TypeError(f"evaluate takes a ValidatedChain, found {type(chain).__name__}")
-    return _judge(chain, chain, policy, host, at, port, resumed=resumed)
+    canonical = _usable(host)
+    entry = None if canonical is None else policy.lookup_canonical(canonical)
+    pins = None if entry is None else entry.pinset
+    if entry is not None and pins is not None and not pins.denied_keys and entry.on_expiry is not OnExpiry.FAIL:
+        # The common case: rules 1 to 5 cannot apply, and nothing above a leaf that matches needs to be fetched.
+        try:
+            matched = pins.accepted(chain.leaf)
+        except CertificateParseError:
+            matched = None
+        if matched is not None:
+            return Verdict(
+                Outcome.MATCH, Action.ALLOW, policy, canonical, entry, chain, matched, at, port=port, resumed=resumed
+            )
+    return _judge(chain, chain, policy, canonical, entry, at, port, resumed=resumed)
 
 
 def evaluate_leaf(
@@ -161,7 +179,9 @@ def evaluate_leaf(
     """
     if type(presented) is not PresentedChain:
         raise TypeError(f"evaluate_leaf takes a PresentedChain, found {type(presented).__name__}")
-    verdict = _judge((presented.leaf,), presented, policy, host, at, port, resumed=False)
+    canonical = _usable(host)
+    entry = None if canonical is None else policy.lookup_canonical(canonical)
+    verdict = _judge((presented.leaf,), presented, policy, canonical, entry, at, port, resumed=False)
     if verdict.outcome is Outcome.MATCH:
         return verdict
     # Nothing else authenticates this server, so what a validated chain could be let through for is not enough.
@@ -190,9 +210,10 @@ def refusal(
     chain: ValidatedChain | None = None,
 ) -> Verdict:
     """Return the ``CHAIN_NOT_VALIDATED`` verdict of a connection with nothing to judge; *detail* says why."""
-    entry = None if host is None else policy.lookup_canonical(host)
+    canonical = _usable(host)
+    entry = None if canonical is None else policy.lookup_canonical(canonical)
     return Verdict(
-        Outcome.CHAIN_NOT_VALIDATED, Action.BLOCK, policy, host, entry, chain, None, at,
+        Outcome.CHAIN_NOT_VALIDATED, Action.BLOCK, policy, canonical, entry, chain, None, at,
         port=port, resumed=resumed, detail=detail,
     )  # fmt: skip
 
@@ -201,17 +222,22 @@ def _judge(
     certificates: Iterable[bytes],
     chain: ValidatedChain | PresentedChain,
     policy: Policy,
-    host: str | None,
+    canonical: str | None,
+    entry: HostPolicy | None,
     at: datetime,
     port: int | None,
     *,
     resumed: bool,
 ) -> Verdict:
-    canonical = _usable(host)
-    entry = None if canonical is None else policy.lookup_canonical(canonical)
-    outcome, matched = _find(certificates, policy, canonical, entry, at)
+    detail = ""
+    try:
+        outcome, matched = _find(certificates, policy, canonical, entry, at)
+    except CertificateParseError as error:
+        outcome, matched, detail = Outcome.NO_MATCHING_PIN, None, str(error)
     action = Action.ALLOW if outcome in _ALLOWED or _is_softened(outcome, entry, at) else Action.BLOCK
-    return Verdict(outcome, action, policy, canonical, entry, chain, matched, at, port=port, resumed=resumed)
+    return Verdict(
+        outcome, action, policy, canonical, entry, chain, matched, at, port=port, resumed=resumed, detail=detail
+    )
 
 
 def _usable(host: str | None) -> str | None:

@@ -115,7 +115,7 @@ class Authority:
 
     def cross_signed_by(self, other: Authority) -> Authority:
         """Return this same authority, name and key, with a certificate that *other* issued to it."""
-        return other._certified(self.subject, self.key, self.path_length)  # noqa: SLF001  (the same class)
+        return other._certified(self.subject, self.key, self.path_length)
 
     def reissued(self, *, not_before: datetime | None = None, not_after: datetime | None = None) -> Authority:
         """Return this same authority with a new certificate of the same issuer for the same name and key."""
@@ -202,7 +202,7 @@ class Authority:
         return Authority(subject, self.key.certify(builder, key), key, self, path_length)
 
 
-def _authority_builder(  # noqa: PLR0913  (a certificate has that many parts)
+def _authority_builder(
     subject: x509.Name, key: SigningKey, path_length: int | None,
     not_before: datetime | None = None, not_after: datetime | None = None, serial_number: int | None = None,
 ) -> x509.CertificateBuilder:  # fmt: skip

@@ -41,16 +41,12 @@ class Conversation:
         self._connection = connection
         self._lifeline = connection.dup()
         self._pending = b""
+        self._is_tunnel = False
 
     @property
     def is_secured(self) -> bool:
         """Whether what is received now is received through TLS."""
         return isinstance(self._connection, ssl.SSLSocket)
-
-    @property
-    def application_protocol(self) -> str | None:
-        """The protocol agreed on by ALPN, if any."""
-        return self._connection.selected_alpn_protocol() if isinstance(self._connection, ssl.SSLSocket) else None
 
     def secure(self) -> None:
         """Shake hands as the server; what the client sent in clear and nobody read stays evidence and is dropped."""
@@ -100,6 +96,10 @@ class Conversation:
         """Send *message*."""
         self._connection.sendall(message)
 
+    def begin_tunnel(self) -> None:
+        """From here on the server passes bytes on unread, and they count as tunnelled."""
+        self._is_tunnel = True
+
     def drain(self) -> None:
         """Receive until the client ends the connection."""
         while self.receive():
@@ -127,6 +127,13 @@ class Conversation:
 
     def _received(self, limit: int) -> bytes:
         received = self._connection.recv(limit)
-        record = self._evidence.decrypted if self.is_secured else self._evidence.in_clear
-        record(self.number, received)
+        self._record(received)
         return received
+
+    def _record(self, received: bytes) -> None:
+        if self._is_tunnel:
+            self._evidence.tunnelled(self.number, received)
+        elif self.is_secured:
+            self._evidence.decrypted(self.number, received)
+        else:
+            self._evidence.in_clear(self.number, received)

@@ -43,6 +43,8 @@ class ConnectionRecord:
     """How many bytes the client sent in clear, before or without TLS."""
     plaintext: bytes = b""
     """The beginning of the bytes sent in clear."""
+    tunnelled_bytes: int = 0
+    """How many bytes a proxy passed on for the client without reading them."""
     ended: bool = False
 
 
@@ -84,7 +86,7 @@ class Evidence:
             self._records.append(ConnectionRecord(len(self._records)))
             return len(self._records) - 1
 
-    def note(self, number: int, **facts: Any) -> None:  # noqa: ANN401  (the fields of a ConnectionRecord)
+    def note(self, number: int, **facts: Any) -> None:
         """Put *facts* into the record of connection *number*."""
         with self._changed:
             self._records[number] = dataclasses.replace(self._records[number], **facts)
@@ -98,6 +100,13 @@ class Evidence:
             self._records[number] = dataclasses.replace(
                 record, content=kept, application_bytes=record.application_bytes + len(received)
             )
+
+    def tunnelled(self, number: int, received: bytes) -> None:
+        """Count *received* as bytes that a proxy passed on for connection *number*."""
+        with self._changed:
+            record = self._records[number]
+            total = record.tunnelled_bytes + len(received)
+            self._records[number] = dataclasses.replace(record, tunnelled_bytes=total)
 
     def in_clear(self, number: int, received: bytes) -> None:
         """Count *received* as bytes that connection *number* carried in clear."""

@@ -144,8 +144,8 @@ def _kind_of(key: PrivateKey) -> KeyKind:
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return KeyKind.ED25519
     if isinstance(key, rsa.RSAPrivateKey):
-        return KeyKind.RSA4096 if key.key_size > 2048 else KeyKind.RSA2048  # noqa: PLR2004  (bits, as in the name)
-    return KeyKind.P384 if key.curve.key_size > 256 else KeyKind.P256  # noqa: PLR2004  (bits, as in the name)
+        return KeyKind.RSA4096 if key.key_size > 2048 else KeyKind.RSA2048
+    return KeyKind.P384 if key.curve.key_size > 256 else KeyKind.P256
 
 
 @functools.cache

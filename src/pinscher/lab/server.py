@@ -34,7 +34,7 @@ HOST = "127.0.0.1"
 class TlsServer:
     """A server that shows *held* and speaks *protocol*, the name of one or an object that speaks one itself."""
 
-    def __init__(  # noqa: PLR0913  (what a TLS server can be set to)
+    def __init__(
         self, held: HeldCertificate, *, protocol: str | Protocol = "http", client_ca: bytes | None = None,
         require_client_certificate: bool = True, minimum_version: ssl.TLSVersion | None = None,
         maximum_version: ssl.TLSVersion | None = None, alpn: Sequence[str] = (), tickets: bool = True,
@@ -197,5 +197,4 @@ def load(context: ssl.SSLContext, chain_and_key: bytes) -> None:
             file.write(chain_and_key)
         context.load_cert_chain(path)
     finally:
-        os.unlink(path)  # noqa: PTH108  (the path is a string)
-
+        os.unlink(path)

@@ -18,10 +18,10 @@ def validated_chain(handshake: Handshake) -> ValidatedChain:
     The caller has made sure of both. Where no certificate was verified (an anonymous cipher suite, a pre-shared key,
     a resumed session) there is no chain, and this raises :class:`EmptyChainError`.
     """
-    built = handshake.certificates_built()
-    if not built:
+    built, leaf = handshake.built, handshake.leaf
+    if not built or leaf is None:
         raise EmptyChainError("no certificate was verified in this handshake")
-    return ValidatedChain.deferred(der_of(built[0]), lambda: map(der_of, built[1:]))
+    return ValidatedChain.deferred(leaf, lambda: map(der_of, built[1:]))
 
 
 def leaf_presented(handshake: Handshake) -> PresentedChain:
@@ -31,5 +31,5 @@ def leaf_presented(handshake: Handshake) -> PresentedChain:
 
 def chain_tried(handshake: Handshake) -> PresentedChain | None:
     """Return what OpenSSL looked at before it refused, for a diagnosis and never for a decision."""
-    tried = handshake.certificates_built()
+    tried = handshake.built
     return PresentedChain(map(der_of, tried)) if tried else None

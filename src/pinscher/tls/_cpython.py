@@ -33,48 +33,43 @@ _DER: int = _ssl.ENCODING_DER
 class Judge(Protocol):
     """What a gate asks about its connection; whatever these raise is the refusal."""
 
+    must_ask: bool
+    """Whether ``before`` has something to say: at first, and after a refusal."""
+
     def before(self) -> None:
-        """Refuse before a byte is sent, or return."""
+        """Refuse before a byte is sent, or return; raise a refusal anew."""
 
-    def after(self, connection: Handshake) -> Callable[[], None]:
-        """Refuse after the handshake, or return what is to be called once the connection is open."""
+    def after(self, handshake: Handshake) -> Callable[[], None] | None:
+        """Refuse after the handshake, or return what is to be called once the connection is open, if anything."""
 
-    def failed(self, connection: Handshake, error: ssl.SSLCertVerificationError) -> None:
+    def failed(self, handshake: Handshake, error: ssl.SSLCertVerificationError) -> None:
         """Hear that OpenSSL refused the chain or the name."""
 
-    def refused(self) -> BaseException | None:
-        """Return a new exception for a connection that was refused, or None."""
+    @property
+    def is_refused(self) -> bool:
+        """Whether the connection was refused, for good."""
 
     def offer(self, session: Any) -> ssl.SSLSession | None:
         """Return the session to resume on this connection, or None for a full handshake."""
 
 
 class Handshake:
-    """The public facts of a finished handshake, read from the C object of the connection."""
+    """
+    The facts of a finished handshake, read once from the C object of the connection.
 
-    __slots__ = ("_inner",)
+    ``is_resumed``: the handshake resumed a session or used a pre-shared key, and verified no certificate.
+    ``leaf``: the server's certificate as DER, or None where it sent none.
+    ``built``: what OpenSSL built while verifying, the leaf first; :func:`der_of` turns each into bytes. It is a
+    *validated* chain only when the handshake succeeded under ``CERT_REQUIRED`` and was not resumed. After a failed
+    handshake it holds what was tried, and under ``CERT_NONE`` it is linked by names alone.
+    """
+
+    __slots__ = ("built", "is_resumed", "leaf")
 
     def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    @property
-    def is_resumed(self) -> bool:
-        """Whether the handshake resumed a session or used a pre-shared key: no certificate was verified in it."""
-        return bool(self._inner.session_reused)
-
-    @property
-    def leaf(self) -> bytes | None:
-        """The server's certificate, or None where it sent none."""
-        return cast("bytes | None", self._inner.getpeercert(True))
-
-    def certificates_built(self) -> Sequence[object]:
-        """
-        Return what OpenSSL built while verifying, the leaf first; :func:`der_of` turns each into bytes.
-
-        It is a *validated* chain only when the handshake succeeded under ``CERT_REQUIRED`` and was not resumed. After
-        a failed handshake it holds what was tried, and under ``CERT_NONE`` it is linked by names alone.
-        """
-        return self._inner.get_verified_chain() or ()
+        self.is_resumed: bool = inner.session_reused
+        self.leaf: bytes | None = inner.getpeercert(True)
+        self.built: Sequence[object] | None = inner.get_verified_chain()
 
 
 def der_of(certificate: Any) -> bytes:
@@ -102,47 +97,39 @@ class Gate:
     def __init__(
         self, inner: Any, owner: PinnedSocket | PinnedObject, judge: Judge, discard: Callable[[], object] | None = None
     ) -> None:
-        object.__setattr__(self, "_inner", inner)
-        object.__setattr__(self, "_owner", weakref.ref(owner))
-        object.__setattr__(self, "_judge", judge)
-        object.__setattr__(self, "_discard", discard)
+        self._inner = inner
+        self._owner = weakref.ref(owner)
+        self._judge = judge
+        self._discard = discard
 
     def do_handshake(self) -> None:
         """Run the handshake, have the connection judged, and put the C object in its place, or refuse."""
-        self._check_refused()
-        self._judge.before()
-        connection = Handshake(self._inner)
+        judge, inner = self._judge, self._inner
+        if judge.must_ask:
+            judge.before()
         try:
-            self._inner.do_handshake()
+            inner.do_handshake()
         except ssl.SSLCertVerificationError as error:
-            self._judge.failed(connection, error)
+            judge.failed(_failed_handshake(inner), error)
             raise
-        self._open(self._judged(connection))
-
-    def _judged(self, connection: Handshake) -> Callable[[], None]:
         try:
-            return cast("Callable[[], None]", self._judge.after(connection))
+            opened = judge.after(Handshake(inner))
         except BaseException:
             # What the handshake left to be sent (a client certificate, Finished) is not for a refused server.
             if self._discard is not None:
                 self._discard()
             raise
-
-    def _open(self, opened: Callable[[], None]) -> None:
         owner = self._owner()
         if owner is not None:
-            owner._sslobj = self._inner  # noqa: SLF001
+            owner._sslobj = inner  # noqa: SLF001
             owner.gate = None
-        opened()
-
-    def _check_refused(self) -> None:
-        refusal = self._judge.refused()
-        if refusal is not None:
-            raise refusal
+        if opened is not None:
+            opened()
 
     def __getattr__(self, name: str) -> Any:
         """Answer harmless questions; for every other name, handshake and judge first."""
-        self._check_refused()
+        if self._judge.is_refused:
+            self._judge.before()
         if name not in _HARMLESS:
             self._handshake_for_data()
         return getattr(self._inner, name)
@@ -155,6 +142,15 @@ class Gate:
             if isinstance(owner, PinnedSocket):
                 owner.close()
             raise
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context of the connection, which cannot be exchanged: another context is another trust."""
+        return cast("ssl.SSLContext", self._inner.context)
+
+    @context.setter
+    def context(self, _: ssl.SSLContext) -> None:
+        raise InsecureContextError("the context of a pinned connection cannot be exchanged")
 
     @property
     def session(self) -> None:
@@ -170,13 +166,14 @@ class Gate:
     @property
     def is_refused(self) -> bool:
         """Whether the connection was refused, for good."""
-        return self._judge.refused() is not None
+        return self._judge.is_refused
 
-    def __setattr__(self, name: str, value: object) -> None:
-        """Let a session be set for the handshake to come, and refuse the rest: a changed context is another trust."""
-        if name != "session":
-            raise InsecureContextError(f"cannot set {name!r} on a connection whose pins were not checked yet")
-        object.__setattr__(self, name, value)
+
+def _failed_handshake(inner: Any) -> Handshake:
+    """Return what can be read after OpenSSL refused: the leaf is among what was tried, and counts for nothing."""
+    failed = Handshake.__new__(Handshake)
+    failed.is_resumed, failed.leaf, failed.built = False, None, inner.get_verified_chain()
+    return failed
 
 
 _HARMLESS = frozenset(
@@ -238,13 +235,7 @@ class PinnedSocket(GenuineSocket):
     port_connecting: int | None = None
     """The port that ``connect`` is about to use, for a session is offered to no other."""
 
-    @classmethod
-    def _create(cls, *args: Any, **options: Any) -> PinnedSocket:
-        created = cast("PinnedSocket", super()._create(*args, **options))  # type: ignore[misc]
-        created._raise_barrier()  # noqa: SLF001
-        return created
-
-    def _raise_barrier(self) -> None:
+    def raise_barrier(self) -> None:
         """Fill an empty slot: with the refusal where there was one, else with a barrier."""
         if self._sslobj is None:
             self._sslobj = self.gate if self.gate is not None and self.gate.is_refused else _BARRIER
@@ -291,12 +282,12 @@ class PinnedSocket(GenuineSocket):
             self.close()
             raise
         finally:
-            self._raise_barrier()
+            self.raise_barrier()
 
     def do_handshake(self, *block: bool) -> None:
         """Hand-shake and judge; a refusal closes the socket."""
-        if isinstance(self._sslobj, Gate) and self._sslobj.is_refused:
-            self._sslobj.do_handshake()
+        if self.gate is not None and self.gate.is_refused:
+            self.gate.do_handshake()
         try:
             super().do_handshake(*block)
         except ssl.SSLCertVerificationError:
@@ -308,17 +299,18 @@ class PinnedSocket(GenuineSocket):
         try:
             super().shutdown(how)
         finally:
-            self._raise_barrier()
+            self.raise_barrier()
+
+    def _real_close(self) -> None:
+        super()._real_close()  # type: ignore[misc]
+        if self.gate is not None:
+            self.raise_barrier()
 
     def unwrap(self) -> socket.socket:
         """End TLS and return to clear text, which the caller asks for by this very call."""
         if not self._sslobj:
             raise ValueError(f"no TLS connection stands on {self!r}")
         return super().unwrap()
-
-    def _real_close(self) -> None:
-        super()._real_close()  # type: ignore[misc]
-        self._raise_barrier()
 
 
 def _set_session(slot: object, session: object) -> None:
@@ -355,24 +347,28 @@ class PinnedObject(GenuineObject):
         _set_session(self._sslobj, session)
 
 
-def _socket_behind(owner: Any) -> Any:
+def _socket_behind(owner: Any) -> PinnedSocket:
     """Return the TLS socket that a C object is made for; gevent names its own socket in the TLS socket's place."""
-    if isinstance(owner, PinnedSocket):
-        return owner
     reference = getattr(owner, "_sslsock", None)
-    return reference() if callable(reference) else owner
+    secured = reference() if callable(reference) else owner
+    if not isinstance(secured, PinnedSocket):
+        raise InsecureContextError(_foreign("PinnedSocket", owner))
+    return secured
 
 
-def _port_of(connected: socket.socket) -> int | None:
-    try:
-        address = connected.getpeername()
-    except OSError:
-        return getattr(connected, "port_connecting", None)
-    return address[1] if isinstance(address, tuple) else None
+def _foreign(wanted: str, found: object) -> str:
+    return (
+        f"a connection of a pinned context is a {wanted}, found {type(found).__name__}; "
+        "call the context's own wrap_socket or wrap_bio"
+    )
 
 
 class GatedContext(StrictSettings):
     """A client context whose connections are gated; who judges them is for the class that derives from it."""
+
+    # Neither can be exchanged on a context: see StrictSettings.__setattr__.
+    sslsocket_class = PinnedSocket
+    sslobject_class = PinnedObject
 
     def judge_for(
         self,
@@ -400,13 +396,17 @@ class GatedContext(StrictSettings):
         owner: Any = None,
         session: Any = None,
     ) -> Gate:
-        secured = _socket_behind(owner)
-        self._check_owner(server_side, secured, PinnedSocket)
-        judge = self.judge_for(server_hostname, _port_of(secured), secured)
+        secured = owner if isinstance(owner, PinnedSocket) else _socket_behind(owner)
+        self.check_settings()
+        try:
+            port = secured.getpeername()[1]
+        except (OSError, IndexError):
+            port = secured.port_connecting
+        judge = self.judge_for(server_hostname, port, secured)
         raw = None if session is None else judge.offer(session)
-        inner = super()._wrap_socket(sock, False, server_hostname, owner=owner, session=raw)  # type: ignore[misc]
-        secured.gate = Gate(inner, secured, judge)
-        return cast("Gate", secured.gate)
+        inner = super()._wrap_socket(sock, server_side, server_hostname, owner=owner, session=raw)  # type: ignore[misc]
+        secured.gate = gate = Gate(inner, secured, judge)
+        return gate
 
     def _wrap_bio(
         self,
@@ -418,38 +418,12 @@ class GatedContext(StrictSettings):
         owner: Any = None,
         session: Any = None,
     ) -> Gate:
-        self._check_owner(server_side, owner, PinnedObject)
+        if not isinstance(owner, PinnedObject):
+            raise InsecureContextError(_foreign("PinnedObject", owner))
+        self.check_settings()
         judge = self.judge_for(server_hostname, None, owner)
         raw = None if session is None else judge.offer(session)
         inner = super()._wrap_bio(  # type: ignore[misc]
-            incoming, outgoing, server_side=False, server_hostname=server_hostname, owner=owner, session=raw
+            incoming, outgoing, server_side=server_side, server_hostname=server_hostname, owner=owner, session=raw
         )
         return Gate(inner, owner, judge, outgoing.read)
-
-    def _check_owner(self, server_side: bool, owner: object, wanted: type) -> None:  # noqa: FBT001
-        if server_side:
-            raise InsecureContextError("a pinned context is a client's; a server needs a context of its own")
-        if not isinstance(owner, wanted):
-            raise InsecureContextError(
-                f"a connection of a pinned context is a {wanted.__name__}, found {type(owner).__name__}; "
-                "call the context's own wrap_socket or wrap_bio"
-            )
-        self.check_settings()
-
-    @property
-    def sslsocket_class(self) -> type[PinnedSocket]:
-        """The class of this context's sockets; it cannot be exchanged."""
-        return PinnedSocket
-
-    @sslsocket_class.setter
-    def sslsocket_class(self, _: type) -> None:
-        raise InsecureContextError("sslsocket_class cannot be exchanged: the check lives in it")
-
-    @property
-    def sslobject_class(self) -> type[PinnedObject]:
-        """The class of this context's memory connections; it cannot be exchanged."""
-        return PinnedObject
-
-    @sslobject_class.setter
-    def sslobject_class(self, _: type) -> None:
-        raise InsecureContextError("sslobject_class cannot be exchanged: the check lives in it")

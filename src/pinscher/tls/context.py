@@ -14,12 +14,13 @@ What a connection goes through, in this order:
 
 from __future__ import annotations
 
+import functools
 import os
 import ssl
 import sys
 import warnings
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pinscher.host import InvalidHostError, canonical_host
 from pinscher.policy import Policy
@@ -79,7 +80,7 @@ class PinnedContext(GatedContext):
         self.verify_flags = ssl.VerifyFlags(self.verify_flags | _strictness()) & ~ssl.VERIFY_X509_PARTIAL_CHAIN
         self._serves_reports = on_verdict is not None
         self._bench = Bench(
-            now=now or _now,
+            now=now or functools.partial(datetime.now, UTC),
             record=VerdictRecord(on_verdict),
             is_trust_named=trust is not None,
             judge=self._JUDGE,
@@ -132,17 +133,22 @@ class PinnedContext(GatedContext):
         session: RememberedSession | None = None,
     ) -> PinnedSocket:
         """Wrap a socket as ``ssl.SSLContext.wrap_socket`` does; a refused one is closed."""
-        if not server_side and self._CHECKS_HOSTNAME and _usable(server_hostname) is None:
+        if server_side:
+            raise InsecureContextError(_CLIENTS_ONLY)
+        if self._CHECKS_HOSTNAME and _usable(server_hostname) is None:
             with sock:
-                ConnectionJudge(self._bench, self.check_settings, host=None).before()
-        return super().wrap_socket(  # type: ignore[return-value]
+                ConnectionJudge(self._bench, None).before()
+        wrapped = super().wrap_socket(
             sock,
-            server_side=server_side,
             do_handshake_on_connect=do_handshake_on_connect,
             suppress_ragged_eofs=suppress_ragged_eofs,
             server_hostname=server_hostname,
             session=session,  # type: ignore[arg-type]
         )
+        secured = cast("PinnedSocket", wrapped)
+        if secured.gate is None and secured.verdict is None:
+            secured.raise_barrier()
+        return secured
 
     def wrap_bio(  # type: ignore[override]
         self,
@@ -153,18 +159,19 @@ class PinnedContext(GatedContext):
         session: RememberedSession | None = None,
     ) -> PinnedObject:
         """Wrap memory buffers as ``ssl.SSLContext.wrap_bio`` does; an unusable name is refused by the handshake."""
+        if server_side:
+            raise InsecureContextError(_CLIENTS_ONLY)
         name = None if _usable(server_hostname) is None else server_hostname
         return super().wrap_bio(  # type: ignore[return-value]
             incoming,
             outgoing,
-            server_side=server_side,
             server_hostname=name,
             session=session,  # type: ignore[arg-type]
         )
 
     def judge_for(self, host: str | None, port: int | None, owner: PinnedSocket | PinnedObject) -> ConnectionJudge:
         """Return who judges a new connection; *host* is the A-label form that TLS verifies."""
-        return ConnectionJudge(self._bench, self.check_settings, host=_usable(host), port=port, owner=owner)
+        return ConnectionJudge(self._bench, _usable(host), port, owner)
 
     def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""
@@ -179,8 +186,7 @@ def _usable(host: str | bytes | None) -> str | None:
         return None
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+_CLIENTS_ONLY = "a pinned context is a client's; a server needs a context of its own"
 
 
 def _strictness() -> ssl.VerifyFlags:

@@ -10,6 +10,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import functools
 import weakref
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -97,28 +98,27 @@ def judge_leaf(bench: Bench, handshake: Handshake, connection: ConnectionJudge) 
 class ConnectionJudge:
     """Judges one connection of a context (see ``pinscher.tls._cpython.Judge``)."""
 
-    __slots__ = ("_bench", "_check_settings", "_error", "_owner", "host", "memory", "port")
+    __slots__ = ("_bench", "_error", "_owner", "host", "memory", "must_ask", "port")
 
     def __init__(
         self,
         bench: Bench,
-        check_settings: Callable[[], None],
-        *,
         host: str | None,
         port: int | None = None,
         owner: PinnedSocket | PinnedObject | None = None,
     ) -> None:
         self._bench = bench
-        self._check_settings = check_settings
         self._owner = None if owner is None else weakref.ref(owner)
         self._error: PinMismatchError | None = None
+        self.must_ask = True
         self.host = host
         self.port = port
         self.memory: RememberedSession | None = None
 
-    def refused(self) -> PinMismatchError | None:
-        """Return the refusal anew, so that no two calls share one traceback."""
-        return None if self._error is None else self._error.anew()
+    @property
+    def is_refused(self) -> bool:
+        """Whether the connection was refused, for good."""
+        return self._error is not None
 
     def offer(self, session: object) -> ssl.SSLSession | None:
         """Return the session to resume, or None where it belongs to another host or port."""
@@ -130,45 +130,41 @@ class ConnectionJudge:
         return session.raw
 
     def before(self) -> None:
-        """Refuse a host that nobody listed, before a byte is sent."""
+        """Refuse a host that nobody listed, before a byte is sent; refuse again what was refused."""
+        if self._error is not None:
+            # A new error each time, so that no two calls share one traceback.
+            raise self._error.anew()
         bench = self._bench
         try:
-            self._check_settings()
             verdict = unlisted(bench.policy, host=self.host, at=bench.now(), port=self.port)
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._refuse(self._refusal(error), error)
         if verdict is not None:
             self._refuse(verdict)
+        self.must_ask = False
 
-    def after(self, handshake: Handshake) -> Callable[[], None]:
-        """Judge a finished handshake; raise the refusal, or return what to do once the connection is open."""
-        bench = self._bench
-        try:
-            self._check_settings()
-            verdict = self._judged(handshake)
-        except Exception as error:  # noqa: BLE001  (rule 3)
-            self._refuse(self._refusal(error), error)
-        if verdict.action is not Action.ALLOW:
-            self._refuse(verdict)
-        bench.accept(verdict)
-        return lambda: bench.record.tell(verdict)
-
-    def _judged(self, handshake: Handshake) -> Verdict:
+    def after(self, handshake: Handshake) -> Callable[[], None] | None:
         """
-        Return a verdict by a policy that is still in force once the connection is registered (rule 1).
+        Judge a finished handshake; raise the refusal, or return what to do once the connection is open (rule 1).
 
         Whoever replaces the policy judges the registered connections again; a connection that registers later than
         that sees here that its policy was replaced.
         """
         bench, owner = self._bench, None if self._owner is None else self._owner()
-        while True:
+        try:
             verdict = bench.judge(bench, handshake, self)
-            if owner is None or verdict.action is not Action.ALLOW:
-                return verdict
-            owner.verdict = verdict
-            bench.connections.add(owner)
-            if bench.policy is verdict.policy:
-                return verdict
+            while owner is not None and verdict.action is Action.ALLOW:
+                owner.verdict = verdict
+                bench.connections.add(owner)
+                if bench.policy is verdict.policy:
+                    break
+                verdict = bench.judge(bench, handshake, self)
+        except Exception as error:  # noqa: BLE001  (rule 3)
+            self._refuse(self._refusal(error), error)
+        if verdict.action is not Action.ALLOW:
+            self._refuse(verdict)
+        bench.accept(verdict)
+        return functools.partial(bench.record.tell, verdict) if bench.record.has_listener else None
 
     def failed(self, handshake: Handshake, error: ssl.SSLCertVerificationError) -> None:
         """Make a verdict of OpenSSL's refusal of a listed host, and keep OpenSSL's error."""
@@ -183,6 +179,7 @@ class ConnectionJudge:
             verify_code=getattr(error, "verify_code", None),
         )
         self._error = PinMismatchError(verdict, facts=facts)
+        self.must_ask = True
         error.verdict = verdict  # type: ignore[attr-defined]
         error.add_note(str(self._error))
         self._bench.record.tell(verdict)
@@ -202,5 +199,6 @@ class ConnectionJudge:
             owner.verdict = None
             self._bench.connections.discard(owner)
         self._error = PinMismatchError(verdict, facts=self._bench.facts(self.host))
+        self.must_ask = True
         self._bench.record.tell(verdict)
         raise self._error from cause

@@ -35,6 +35,7 @@ class VerdictRecord:
 
     def __init__(self, on_verdict: Callable[[Verdict], object] | None) -> None:
         self._on_verdict = on_verdict
+        self.has_listener = on_verdict is not None
         self._refusals: collections.deque[Verdict] = collections.deque(maxlen=REFUSALS_KEPT)
         self._told: collections.OrderedDict[str, float] = collections.OrderedDict()
         self._lock = threading.Lock()

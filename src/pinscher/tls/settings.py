@@ -7,7 +7,8 @@ Rules of this file:
 2. Every setting goes to the C level's own property. The setters that the standard library wraps around them look up
    the global name ``ssl.SSLContext``, and recurse without end once that name was replaced.
 3. A setting that the judgement relies on is refused when it is weakened, and read again from the C level when a
-   connection is made and when it is judged, because in-process code can reach the C level too.
+   connection is made, because in-process code can reach the C level too. OpenSSL copies all of them into the
+   connection then; what changes on the context afterwards does not reach it.
 """
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ _MINIMUM_VERSION = c_descriptor("minimum_version")
 _MAXIMUM_VERSION = c_descriptor("maximum_version")
 _MSG_CALLBACK = c_descriptor("_msg_callback")
 
+# Plain numbers: flags of an enumeration cost microseconds where they meet an integer, several times a handshake.
+_NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
+_PARTIAL_CHAIN = int(ssl.VERIFY_X509_PARTIAL_CHAIN)
+
 
 class StrictSettings(GenuineContext):
     """A client context that refuses to be weakened below what a judgement needs."""
@@ -77,10 +82,10 @@ class StrictSettings(GenuineContext):
             raise InsecureContextError(f"verify_mode is not {self._MODE.name}: the chain would not be what it claims")
         if bool(_CHECK_HOSTNAME.__get__(self)) is not self._CHECKS_HOSTNAME:
             raise InsecureContextError(f"check_hostname is not {self._CHECKS_HOSTNAME}")
-        if _VERIFY_FLAGS.__get__(self) & ssl.VERIFY_X509_PARTIAL_CHAIN:
-            raise InsecureContextError(_PARTIAL_CHAIN)
-        if not _OPTIONS.__get__(self) & ssl.OP_NO_RENEGOTIATION:
-            raise InsecureContextError(_RENEGOTIATION)
+        if _VERIFY_FLAGS.__get__(self) & _PARTIAL_CHAIN:
+            raise InsecureContextError(_WHY_NO_PARTIAL_CHAIN)
+        if not _OPTIONS.__get__(self) & _NO_RENEGOTIATION:
+            raise InsecureContextError(_WHY_NO_RENEGOTIATION)
 
     @property  # type: ignore[override]
     def verify_mode(self) -> ssl.VerifyMode:
@@ -95,16 +100,15 @@ class StrictSettings(GenuineContext):
             )
         _VERIFY_MODE.__set__(self, int(value))
 
-    @property
-    def check_hostname(self) -> bool:
-        """Whether the name is verified, which cannot be changed."""
-        return bool(_CHECK_HOSTNAME.__get__(self))
-
-    @check_hostname.setter
-    def check_hostname(self, value: bool) -> None:
+    def _set_check_hostname(self, value: bool) -> None:  # noqa: FBT001  (a setter)
         if bool(value) is not self._CHECKS_HOSTNAME:
             raise InsecureContextError(f"check_hostname stays {self._CHECKS_HOSTNAME}: pins are looked up by that name")
         _CHECK_HOSTNAME.__set__(self, bool(value))
+
+    # Read by the C level itself, for the standard library reads it for every connection.
+    check_hostname = property(
+        _CHECK_HOSTNAME.__get__, _set_check_hostname, doc="Whether the name is verified, which cannot be changed."
+    )
 
     @property  # type: ignore[override]
     def verify_flags(self) -> ssl.VerifyFlags:
@@ -113,8 +117,8 @@ class StrictSettings(GenuineContext):
 
     @verify_flags.setter
     def verify_flags(self, value: ssl.VerifyFlags) -> None:
-        if value & ssl.VERIFY_X509_PARTIAL_CHAIN:
-            raise InsecureContextError(_PARTIAL_CHAIN)
+        if value & _PARTIAL_CHAIN:
+            raise InsecureContextError(_WHY_NO_PARTIAL_CHAIN)
         _VERIFY_FLAGS.__set__(self, int(value))
 
     @property  # type: ignore[override]
@@ -124,8 +128,8 @@ class StrictSettings(GenuineContext):
 
     @options.setter
     def options(self, value: ssl.Options) -> None:
-        if not value & ssl.OP_NO_RENEGOTIATION:
-            raise InsecureContextError(_RENEGOTIATION)
+        if not value & _NO_RENEGOTIATION:
+            raise InsecureContextError(_WHY_NO_RENEGOTIATION)
         _OPTIONS.__set__(self, int(value))
 
     @property  # type: ignore[override]
@@ -162,8 +166,8 @@ class StrictSettings(GenuineContext):
         super().__setattr__(name, value)
 
 
-_PARTIAL_CHAIN = (
+_WHY_NO_PARTIAL_CHAIN = (
     "VERIFY_X509_PARTIAL_CHAIN cannot be set: the chain would end at the first trusted certificate, and hide the "
     "pinned one above it; take the flag out (Python 3.13's default contexts have it)"
 )
-_RENEGOTIATION = "OP_NO_RENEGOTIATION cannot be cleared: TLS 1.2 would exchange the certificate after the check"
+_WHY_NO_RENEGOTIATION = "OP_NO_RENEGOTIATION cannot be cleared: TLS 1.2 would exchange the certificate after the check"

@@ -216,6 +216,7 @@ def test_postgres(held: HeldCertificate, trusting: ssl.SSLContext) -> None:
     asyncpg = pytest.importorskip("asyncpg", reason="asyncpg is not installed")
 
     async def ask(port: int) -> object:
+        """Query twice, each in one of the protocol's two ways."""
         connection = await asyncpg.connect(
             host="localhost", port=port, user="me", password="", database="d", ssl=trusting
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from pinscher.lab.authority import Authority, HeldCertificate
 from pinscher.lab.server import TlsServer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 HOST = "bank.test"

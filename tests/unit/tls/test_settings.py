@@ -151,7 +151,7 @@ def test_the_context_of_a_connection_cannot_be_exchanged(scene: Scene) -> None:
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_contexts_are_not_duplicated(scene: Scene, duplicate: Any) -> None:
-    """A pinned context cannot be copied or pickled, as no context can: a copy without its gates would be a plain one."""
+    """A pinned context cannot be copied or pickled, as no context can: a copy without gates would be a plain one."""
     with pytest.raises(TypeError):
         duplicate(scene.context())
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pinscher.lab.protocols.http import Http, first_line, read_fields, response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pinscher.lab.conversation import Conversation
 
 
@@ -54,6 +55,7 @@ class ConnectProxy:
         with contextlib.closing(socket.create_connection(address, timeout=10)) as upstream:
             upstream.settimeout(None)
             upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            conversation.begin_tunnel()
             conversation.send(_ESTABLISHED)
             _relay(conversation, upstream)
 

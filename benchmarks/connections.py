@@ -1,0 +1,149 @@
+"""Pinned against plain: handshakes, a ping-pong of 64 bytes, and a download of 100 MB."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import socket
+import ssl
+import tempfile
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from measuring import compare, race
+
+import pinscher
+from pinscher.lab.authority import Authority, HeldCertificate
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+HOST = "bank.test"
+MEGABYTE = 1024 * 1024
+DOWNLOAD = 100 * MEGABYTE
+_BLOCK = bytes(MEGABYTE)
+
+
+def _serve(pem: str, pipe: Connection) -> None:
+    """Run in another process: answer 64 bytes with 64, and 'D' with a download."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    context.num_tickets = 0
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        pipe.send(listener.getsockname())
+        while True:
+            tcp, _ = listener.accept()
+            threading.Thread(target=_answer, args=(context, tcp), daemon=True).start()
+
+
+def _answer(context: ssl.SSLContext, tcp: socket.socket) -> None:
+    with contextlib.suppress(OSError), context.wrap_socket(tcp, server_side=True) as secured:
+        while received := secured.recv(64):
+            if received != b"D":
+                secured.sendall(received)
+            for _ in range(DOWNLOAD // MEGABYTE if received == b"D" else 0):
+                secured.sendall(_BLOCK)
+
+
+@dataclass
+class Bank:
+    """A server in a process of its own, and the contexts that reach it."""
+
+    held: HeldCertificate
+    address: tuple[str, int]
+    trust: bytes
+
+    def plain(self) -> ssl.SSLContext:
+        """Return a context without pins."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.trust.decode())
+        return context
+
+    def pinned(self) -> ssl.SSLContext:
+        """Return a context that pins the server's key."""
+        policy = pinscher.Policy.loads(
+            f'format = 1\nname = "bank"\nversion = 1\n[hosts."{HOST}"]\npins = ["{pinscher.Pin.of(self.held.der)}"]\n'
+        )
+        return pinscher.PinnedContext(policy, trust=self.trust)
+
+
+def run() -> bool:
+    """Measure everything against one server, and tell whether all is in bounds."""
+    root = Authority.root("Bench Root")
+    held = root.intermediate("Bench Intermediate").issue(HOST)
+    ours, theirs = multiprocessing.Pipe()
+    with tempfile.NamedTemporaryFile(suffix=".pem") as pem:
+        pem.write(held.key_pem + held.chain_pem)
+        pem.flush()
+        server = multiprocessing.Process(target=_serve, args=(pem.name, theirs), daemon=True)
+        server.start()
+        bank = Bank(held, ours.recv(), root.pem)
+        try:
+            return all([_handshakes(bank), _asyncio_handshakes(bank), _ping_pong(bank), _download(bank)])
+        finally:
+            server.terminate()
+            server.join()
+
+
+def _connect(bank: Bank, context: ssl.SSLContext) -> ssl.SSLSocket:
+    return context.wrap_socket(socket.create_connection(bank.address), server_hostname=HOST)
+
+
+def _handshakes(bank: Bank) -> bool:
+    contexts = {"plain": bank.plain(), "plain again": bank.plain(), "pinned": bank.pinned()}
+    contenders = {name: (lambda context=context: _connect(bank, context).close()) for name, context in contexts.items()}
+    return compare("full handshakes, blocking sockets", race(contenders, rounds=1000), limit=1.02)
+
+
+def _asyncio_handshakes(bank: Bank) -> bool:
+    loop = asyncio.new_event_loop()
+
+    async def connect(context: ssl.SSLContext) -> None:
+        _, writer = await asyncio.open_connection(*bank.address, ssl=context, server_hostname=HOST)
+        writer.transport.abort()
+
+    contexts = {"plain": bank.plain(), "plain again": bank.plain(), "pinned": bank.pinned()}
+    contenders = {
+        name: (lambda context=context: loop.run_until_complete(connect(context))) for name, context in contexts.items()
+    }
+    try:
+        return compare("full handshakes, asyncio streams", race(contenders, rounds=700), limit=1.02)
+    finally:
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def _ping_pong(bank: Bank) -> bool:
+    open_now = {name: _connect(bank, context) for name, context in _one_at_a_time(bank).items()}
+    message = bytes(64)
+
+    def play(secured: ssl.SSLSocket) -> None:
+        secured.send(message)
+        secured.recv(64)
+
+    contenders = {name: (lambda secured=secured: play(secured)) for name, secured in open_now.items()}
+    try:
+        return compare("64 bytes there and back", race(contenders, rounds=400, repeat=50), limit=1.03)
+    finally:
+        for secured in open_now.values():
+            secured.close()
+
+
+def _one_at_a_time(bank: Bank) -> dict[str, ssl.SSLContext]:
+    return {"plain": bank.plain(), "plain again": bank.plain(), "pinned": bank.pinned()}
+
+
+def _download(bank: Bank) -> bool:
+    buffer = bytearray(MEGABYTE)
+
+    def play(context: ssl.SSLContext) -> None:
+        with _connect(bank, context) as secured:
+            secured.send(b"D")
+            left = DOWNLOAD
+            while left:
+                left -= secured.recv_into(buffer)
+
+    contenders = {name: (lambda context=context: play(context)) for name, context in _one_at_a_time(bank).items()}
+    return compare("a download of 100 MB", race(contenders, rounds=20), limit=1.01)

@@ -1,0 +1,66 @@
+"""How the benchmarks measure: everything in one run, in shuffled order, with the noise floor beside each ratio."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True)
+class Series:
+    """The seconds that one contender took, wall clock and processor, round by round."""
+
+    wall: list[float]
+    cpu: list[float]
+
+
+def race(contenders: Mapping[str, Callable[[], object]], *, rounds: int, repeat: int = 1) -> dict[str, Series]:
+    """Play every contender *rounds* times, in an order that is shuffled anew each round."""
+    series = {name: Series([], []) for name in contenders}
+    order = list(contenders)
+    for play in contenders.values():
+        play()
+    for _ in range(rounds):
+        random.shuffle(order)
+        for name in order:
+            play = contenders[name]
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(repeat):
+                play()
+            series[name].wall.append((time.perf_counter() - wall) / repeat)
+            series[name].cpu.append((time.process_time() - cpu) / repeat)
+    return series
+
+
+def ratio(of: list[float], to: list[float]) -> tuple[float, float, float]:
+    """Return the ratio of two medians, with the 5th and 95th percentile of it over resampled rounds."""
+    drawn = sorted(
+        statistics.median(random.choices(of, k=len(of))) / statistics.median(random.choices(to, k=len(to)))
+        for _ in range(400)
+    )
+    return statistics.median(of) / statistics.median(to), drawn[20], drawn[380]
+
+
+def compare(title: str, series: Mapping[str, Series], *, limit: float) -> bool:
+    """Print each contender against 'plain', 'plain again' being the noise floor; tell whether 'pinned' is in bounds."""
+    print(f"\n{title}")
+    floor = 0.0
+    is_good = True
+    for clock in ("wall", "cpu"):
+        plain = getattr(series["plain"], clock)
+        print(f"  {clock}: plain {statistics.median(plain) * 1e6:.1f} us")
+        for name in [other for other in series if other != "plain"]:
+            middle, low, high = ratio(getattr(series[name], clock), plain)
+            print(f"    {name:14} {middle:.3f}  ({low:.3f} to {high:.3f})")
+            if name == "plain again":
+                floor = max(middle, 1 / middle, high)
+            elif name == "pinned":
+                is_good &= middle <= max(limit, floor)
+    print(f"  limit {limit}, or the floor {floor:.3f}: {'within' if is_good else 'ABOVE'}")
+    return is_good

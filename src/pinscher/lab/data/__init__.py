@@ -1,0 +1,1 @@
+"""What mitmproxy is installed from, and what it loads to keep evidence."""
