@@ -7,12 +7,14 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pinscher
 import pytest
+
+import pinscher
 from pinscher.lab.authority import Authority, HeldCertificate
 from pinscher.lab.keys import SigningKey
 from pinscher.lab.server import TlsServer
 
+from . import by_hand, proxied  # noqa: F401  (they put their clients on the table)
 from .clients import BODY, CLIENTS, HOST, Client
 from .http2 import http2
 

@@ -110,6 +110,10 @@ class LossLedger:
         is_accepted = loss.name in self._names and loss.given_up is not None
         (self._accepted if is_accepted else self._refused)[loss] = None
 
+    def accepts(self, name: str) -> bool:
+        """Tell whether a loss was accepted by name."""
+        return name in self._names
+
     def settle(self) -> tuple[str, ...]:
         """Raise :class:`FormatLossError` with every loss that was not accepted; return lines that record the others."""
         if self._refused:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _ssl = ssl._ssl  # type: ignore[attr-defined]  # noqa: SLF001
 _DER: int = _ssl.ENCODING_DER
+_IS_STANDARD = GenuineSocket.__module__ == "ssl"
+"""Whether the socket is the standard library's own; gevent's waits for its handshake in another way."""
 
 
 class Judge(Protocol):
@@ -228,6 +230,7 @@ _BARRIER = Barrier()
 class PinnedSocket(GenuineSocket):
     """The ``ssl.SSLSocket`` of a pinned context; ``verdict`` is what let its connection through."""
 
+    _connected: bool
     _sslobj: Any
     _session: Any
     verdict: Any = None
@@ -289,7 +292,11 @@ class PinnedSocket(GenuineSocket):
         if self.gate is not None and self.gate.is_refused:
             self.gate.do_handshake()
         try:
-            super().do_handshake(*block)
+            if _IS_STANDARD and self._connected and not block and isinstance(self._sslobj, Gate):
+                # As the standard library does, without the change of the time limit that only block=True asks for.
+                self._sslobj.do_handshake()
+            else:
+                super().do_handshake(*block)
         except ssl.SSLCertVerificationError:
             self.close()
             raise

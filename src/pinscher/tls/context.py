@@ -169,6 +169,12 @@ class PinnedContext(GatedContext):
             session=session,  # type: ignore[arg-type]
         )
 
+    def _encode_hostname(self, hostname: str | bytes | None) -> str | None:
+        """Return the form that TLS verifies; what is usable and ASCII already stays as it is, as by the idna codec."""
+        if isinstance(hostname, str) and hostname.isascii() and _usable(hostname) is not None:
+            return hostname
+        return cast("str | None", super()._encode_hostname(hostname))  # type: ignore[misc]
+
     def judge_for(self, host: str | None, port: int | None, owner: PinnedSocket | PinnedObject) -> ConnectionJudge:
         """Return who judges a new connection; *host* is the A-label form that TLS verifies."""
         return ConnectionJudge(self._bench, _usable(host), port, owner)

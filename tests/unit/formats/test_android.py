@@ -53,7 +53,9 @@ def oracle(written: bytes) -> Oracle:
 
     for element in ET.fromstring(written).findall("domain-config"):
         collect(element, None)
-    assert len({name for name, _, _ in configurations}) == len(configurations), "the platform refuses a duplicate domain"
+    assert len({name for name, _, _ in configurations}) == len(configurations), (
+        "the platform refuses a duplicate domain"
+    )
 
     def decide(host: str, chain: Chain, at: datetime) -> bool:
         found = [one for one in configurations if one[0] == host]
@@ -82,7 +84,10 @@ def test_android_decides_as_the_policy() -> None:
         ("denied-keys", policy_of(host_table("bank.com", 'denied-keys = ["inter0"]'))),
         ("report-only", policy_of(host_table("bank.com", 'mode = "report-only"', "report-only-since = 2026-11-01"))),
         ("on-expiry-fail", policy_of(host_table("bank.com", "expires = 2027-03-01T00:00:00Z", 'on-expiry = "fail"'))),
-        ("expiry-time-zone", policy_of(host_table("bank.com", "expires = 2027-03-01T00:00:00Z", 'on-expiry = "report"'))),
+        (
+            "expiry-time-zone",
+            policy_of(host_table("bank.com", "expires = 2027-03-01T00:00:00Z", 'on-expiry = "report"')),
+        ),
         ("one-label", policy_of(host_table("*.bank.com"), host_table("bank.com"))),
         ("apex", policy_of(host_table("**.bank.com"), host_table("bank.com", pins="leaf1"))),
         ("ip-address", policy_of(host_table("192.0.2.7"))),
@@ -114,13 +119,17 @@ def test_android_comment_holds_no_double_hyphen() -> None:
 
 def configuration(inside: str) -> bytes:
     """Return a configuration around elements."""
-    return f'<?xml version="1.0" encoding="utf-8"?>\n<network-security-config>{inside}</network-security-config>'.encode()
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?>\n<network-security-config>{inside}</network-security-config>'.encode()
+    )
 
 
 def pinned(domain: str, attributes: str = "", *, more: str = "", pin_set: str = "") -> str:
     """Return a domain-config with two pins."""
     pins = f'<pin digest="SHA-256">{ONE}</pin><pin digest="SHA-256">\n {TWO} </pin>'
-    return f"<domain-config><domain{attributes}>{domain}</domain><pin-set{pin_set}>{pins}</pin-set>{more}</domain-config>"
+    return (
+        f"<domain-config><domain{attributes}>{domain}</domain><pin-set{pin_set}>{pins}</pin-set>{more}</domain-config>"
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,7 +248,9 @@ def protocol_node(node: Node) -> bytes:
         return bytes([number << 3 | 2]) + bytes([*octets, length]) + value
 
     element = field(3, name.encode())
-    element += b"".join(field(4, field(2, key.encode()) + field(3, value.encode())) for key, value in attributes.items())
+    element += b"".join(
+        field(4, field(2, key.encode()) + field(3, value.encode())) for key, value in attributes.items()
+    )
     element += field(5, field(2, text.encode())) if text else b""
     element += b"".join(field(5, protocol_node(child)) for child in children)
     return field(1, element) + field(3, b"\x08\x01")
