@@ -8,6 +8,7 @@ on which way the verdict is found behind that, and what the server saw.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -19,6 +20,7 @@ sys.path.insert(0, str(HERE))
 import pinscher  # noqa: E402
 from tests.conformance.clients import CLIENTS, HOST, Client  # noqa: E402
 from tests.conformance.test_clients import World, play, serving  # noqa: E402
+from tests.conftest import REDIRECTIONS  # noqa: E402
 
 HEAD = """# Clients that take a context
 
@@ -88,6 +90,8 @@ def way(error: BaseException) -> str:
 def main() -> int:
     """Write the page, or with --check say whether its rows are those of today."""
     warnings.simplefilter("ignore")
+    for redirection in REDIRECTIONS:
+        os.environ.pop(redirection, None)
     rows = [row(client) for client in CLIENTS]
     if "--check" not in sys.argv:
         PAGE.write_text(HEAD + "\n".join(rows) + "\n" + FOOT, encoding="utf-8")

@@ -27,7 +27,7 @@ def table_of(document: Document) -> dict[str, Any]:
     """Return the plain tables that say what the document says, without defaults; the normal form (rule 1)."""
     table: dict[str, Any] = {"format": FORMAT, "name": document.name, "version": document.version}
     if document.unlisted_hosts is not UnlistedHosts.DENY:
-        table["defaults"] = {"unlisted-hosts": document.unlisted_hosts.value}
+        table["defaults"] = {"unlisted-hosts": _plain(document.unlisted_hosts)}
     if document.keys:
         table["keys"] = {key.name: _key_table(key) for key in document.keys}
     table["hosts"] = {entry.host: _host_table(entry) for entry in document.hosts}

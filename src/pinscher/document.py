@@ -11,11 +11,13 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pinscher.entry import (
+    LONGEST_NAME,
     HostPolicy,
     InvalidPolicyError,
     Key,
@@ -27,6 +29,7 @@ from pinscher.entry import (
     Rung,
     UnlistedHosts,
 )
+from pinscher.errors import escaped
 from pinscher.host import HostPattern, InvalidHostError
 from pinscher.pin import InvalidPinError, Pin, PinSet
 
@@ -95,11 +98,16 @@ def _only(table: Mapping[str, Any], known: Iterable[str], path: tuple[str, ...])
 def _nearest(name: str, known: Iterable[str]) -> str:
     import difflib  # noqa: PLC0415  (only an error pays for it)
 
-    near = difflib.get_close_matches(name, sorted(known), n=1)
+    listed = sorted(known)
+    # The comparison takes time as the product of the lengths, and a stranger may have chosen either.
+    near = difflib.get_close_matches(name, listed[:_MOST_COMPARED], n=1) if len(name) <= LONGEST_NAME else []
     if near:
         return f"; did you mean {near[0]!r}?"
-    listed = sorted(known)
     return f"; known here: {', '.join(listed)}" if 0 < len(listed) <= 20 else ""
+
+
+_MOST_COMPARED = 1000
+"""Known names that an unknown one is compared with."""
 
 
 def _check_format(table: Mapping[str, Any]) -> None:
@@ -110,7 +118,7 @@ def _check_format(table: Mapping[str, Any]) -> None:
         raise InvalidPolicyError(f"expected {FORMAT}, found {_shown(found)}", path=("format",))
     if found != FORMAT:
         raise InvalidPolicyError(
-            f"this library reads format {FORMAT}, found {found}; upgrade pinscher", path=("format",)
+            f"this library reads format {FORMAT}, found {_shown(found)}; upgrade pinscher", path=("format",)
         )
 
 
@@ -129,10 +137,23 @@ def _text(table: Mapping[str, Any], name: str) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None:
-        return "nothing"
-    text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    """Return a value as its document writes it, or what it is: whatever was parsed is shown, and shown short."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{escaped(value, limit=_LONGEST_SHOWN)}'"
+    if isinstance(value, int):
+        # Python refuses to write a number of thousands of digits, which TOML can give in hexadecimal.
+        return str(value) if abs(value) <= LARGEST_VERSION else "a greater number"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, float):
+        return repr(value)
+    return _KINDS.get(type(value), type(value).__name__)
+
+
+_LONGEST_SHOWN = 80
+_KINDS = {type(None): "nothing", list: "a list", dict: "a table"}
 
 
 def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -214,17 +235,23 @@ def _truth(value: object) -> bool:
     return value
 
 
+# Python's own readers take week dates and more, and other forms from one version to the next.
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(_DATE.pattern + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?")
+"""A time of RFC 3339; its offset is asked for by :class:`HostPolicy`, with the reason."""
+
+
 def _date(value: object) -> date:
     if type(value) is date:
         return value
-    if type(value) is str and len(value) == len("YYYY-MM-DD"):
+    if type(value) is str and _DATE.fullmatch(value):
         with contextlib.suppress(ValueError):
             return date.fromisoformat(value)
     raise InvalidPolicyError(f"a date such as 2026-11-01, found {_shown(value)}")
 
 
 def _time(value: object) -> datetime:
-    if type(value) is str and "T" in value:
+    if type(value) is str and _TIME.fullmatch(value):
         with contextlib.suppress(ValueError):
             value = datetime.fromisoformat(value)
     if type(value) is not datetime:
@@ -354,14 +381,12 @@ def _pinset(fields: Mapping[str, Any], keys: Mapping[str, Pin]) -> tuple[PinSet,
 
 
 def _extensions(table: Mapping[str, Any]) -> dict[str, Any]:
-    extensions = dict(_table(table, "extensions"))
+    extensions = _table(table, "extensions")
     try:
         _read(extensions, "critical", _none_critical, None)
-        for name, value in extensions.items():
-            _check_plain(value, (name,))
+        return {_plain_key(name, ()): plain_copy(value, (name,)) for name, value in extensions.items()}
     except InvalidPolicyError as error:
         raise error.under("extensions") from None
-    return extensions
 
 
 def _none_critical(value: object) -> None:
@@ -374,15 +399,31 @@ def _none_critical(value: object) -> None:
 _DEEPEST_EXTENSION = 16
 
 
-def _check_plain(value: object, path: tuple[str | int, ...]) -> None:
-    """Refuse what canonical JSON has no one form for."""
+def plain_copy(value: object, path: tuple[str | int, ...] = ()) -> Any:
+    """Return a copy that shares no list or table with *value*; refuse what canonical JSON has no one form for."""
     if len(path) > _DEEPEST_EXTENSION:
         raise InvalidPolicyError(f"at most {_DEEPEST_EXTENSION} levels", path=path)
     if type(value) is dict:
-        for name, inner in value.items():
-            _check_plain(inner, (*path, name))
-    elif type(value) is list:
-        for position, inner in enumerate(value):
-            _check_plain(inner, (*path, position))
-    elif not (type(value) in (str, bool) or (type(value) is int and abs(value) <= LARGEST_VERSION)):
+        return {_plain_key(name, path): plain_copy(inner, (*path, name)) for name, inner in value.items()}
+    if type(value) is list:
+        return [plain_copy(inner, (*path, position)) for position, inner in enumerate(value)]
+    if not (type(value) is bool or _is_text(value) or (type(value) is int and abs(value) <= LARGEST_VERSION)):
         raise InvalidPolicyError(f"a text, a whole number, true or false, found {_shown(value)}", path=path)
+    return value
+
+
+def _plain_key(name: object, path: tuple[str | int, ...]) -> str:
+    if not _is_text(name):
+        raise InvalidPolicyError(f"the name of a field is a text, found {_shown(name)}", path=path)
+    return str(name)
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether a value is a text that UTF-8 can write; code can make one that it cannot."""
+    if type(value) is not str:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

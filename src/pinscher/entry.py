@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pinscher.errors import PinningError
-from pinscher.host import HostPattern, InvalidHostError, canonical_host
+from pinscher.errors import PinningError, escaped
+from pinscher.host import HostPattern, InvalidHostError, canonical_host, is_ip_literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,9 +67,17 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if part and _BARE.issuperset(part) else ascii(part).replace("'", '"')
+            name = part if part and len(part) <= LONGEST_NAME and _BARE.issuperset(part) else _quoted(part)
             text += f".{name}" if text else name
     return text
+
+
+def _quoted(part: str) -> str:
+    return '"' + escaped(part).replace('"', '\\"') + '"'
+
+
+LONGEST_NAME = 128
+"""Characters of the name of a key or a report channel."""
 
 
 class Mode(enum.Enum):
@@ -149,6 +157,8 @@ class ReportChannel:
         """Refuse an address that reports must not go to."""
         check_name(self.name, "a report channel")
         _check_url(self.url)
+        if not self.allow_private:
+            _check_public(self.host)
 
     @property
     def host(self) -> str:
@@ -241,12 +251,14 @@ def check_text(text: str | None, field_name: str) -> None:
 
 def check_name(name: str, what: str) -> None:
     """Refuse a name that is empty, long, or holds what names do not."""
-    if not name or len(name) > 128 or not _BARE.union(".").issuperset(name):
-        raise InvalidPolicyError(f"the name of {what} is 1 to 128 letters, digits, '-', '_' or '.', found {name!a}")
+    if not name or len(name) > LONGEST_NAME or not _BARE.union(".").issuperset(name):
+        raise InvalidPolicyError(
+            f"the name of {what} is 1 to {LONGEST_NAME} letters, digits, '-', '_' or '.', found '{escaped(name)}'"
+        )
 
 
 def _utc(expires: datetime) -> datetime:
-    if expires.tzinfo is None or expires.utcoffset() is None:
+    if not isinstance(expires, datetime) or expires.tzinfo is None or expires.utcoffset() is None:
         raise InvalidPolicyError(
             "a time with its offset, such as 2027-03-01T00:00:00Z: a local time differs by machine", path=("expires",)
         )
@@ -280,14 +292,28 @@ def _host_of(url: str) -> str:
 def _check_url(url: str) -> None:
     from urllib.parse import urlsplit  # noqa: PLC0415
 
+    check_text(url, "url")
     try:
         parts = urlsplit(url)
         usable = parts.scheme == "https" and parts.username is None and parts.port != 0 and not parts.fragment
         canonical_host(parts.hostname or "")
     except ValueError as error:
-        raise InvalidPolicyError(f"an https address, found {url!a}: {error}", path=("url",)) from None
-    if not usable or not url.isprintable():
-        raise InvalidPolicyError(
-            f"an https address without user and fragment, such as https://reports.example/v1, found {url!a}",
-            path=("url",),
-        )
+        raise InvalidPolicyError(f"{_ADDRESS}, found '{escaped(url)}': {escaped(str(error))}", path=("url",)) from None
+    if not usable or " " in url or "#" in url:
+        raise InvalidPolicyError(f"{_ADDRESS}, found '{escaped(url)}'", path=("url",))
+
+
+_ADDRESS = "an https address without user and fragment, such as https://reports.example/v1"
+
+
+def _check_public(host: str) -> None:
+    """Refuse an IP literal that leads into a private network; where a name leads, the sender finds out."""
+    if not is_ip_literal(host):
+        return
+    import ipaddress  # noqa: PLC0415
+
+    address = ipaddress.ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    if not (mapped or address).is_global:
+        reason = f"{host} is not a public address; allow-private = true lets reports go there"
+        raise InvalidPolicyError(reason, path=("url",))

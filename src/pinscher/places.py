@@ -1,7 +1,9 @@
 """
 Where in a document's text a field stands; looked for only when there is an error to place.
 
-It answers with the deepest part of a path that it finds, and with None rather than guess.
+It answers with the deepest part of a path that it finds, and with None rather than guess. The text was parsed before,
+so its syntax is known to be right; lines end where the parsers end them, at ``\\n`` alone. Each look takes time in
+proportion to the text, however deep the text is nested.
 """
 
 from __future__ import annotations
@@ -12,32 +14,77 @@ import tomllib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pinscher.entry import Path
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
-_TOML_KEY = re.compile(
-    r"""\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="""
+Place = tuple["Path", int]
+"""A path, and the offset in the text at which it stands."""
+
+
+def line_in_json(text: str, path: Path) -> int | None:
+    """Return the line of *path* in a JSON text, or of the deepest part of it that is found."""
+    shallow = ((tuple(stack), offset) for stack, offset in _json_places(text) if len(stack) <= len(path))
+    return _line_of_deepest(text, path, shallow)
+
+
+def line_in_toml(text: str, path: Path) -> int | None:
+    """Return the line of *path* in a TOML text, or of the deepest part of it that is found."""
+    return _line_of_deepest(text, path, _TomlPlaces(len(path)).of(text))
+
+
+def repeated_in_json(text: str) -> tuple[Path, int] | None:
+    """Return the path and line of the first key of a JSON text that stands twice in one object."""
+    seen: list[set[str]] = []
+    for stack, offset in _json_places(text):
+        depth, key = len(stack), stack[-1]
+        # Whatever is deeper belonged to the sibling before.
+        del seen[depth:]
+        seen.extend(set() for _ in range(depth - len(seen)))
+        if isinstance(key, str):
+            if key in seen[-1]:
+                return tuple(stack), _line(text, offset)
+            seen[-1].add(key)
+    return None
+
+
+def odd_number_in_json(text: str) -> int | None:
+    """Return the line of the first number of a JSON text that is not whole, not a number, or too long for one."""
+    for token in _TOKEN.finditer(text):
+        if token.group()[0] not in '"{}[],:' and not _WHOLE.fullmatch(token.group()):
+            return _line(text, token.start())
+    return None
+
+
+def half_pair_in_json(text: str) -> int | None:
+    """Return the line of the first escaped half of a surrogate pair in a JSON text."""
+    halves = (found.start() for found in _SURROGATES.finditer(text) if found.group(1))
+    return next((_line(text, offset) for offset in halves), None)
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^\s{}\[\],:"]++')
+_WHOLE = re.compile(r"-?[0-9]{1,4300}|true|false|null")
+_SURROGATES = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
 
-def line_in_json(text: str, path: Path, *, occurrence: int = 1) -> int | None:
-    """Return the line of the *occurrence*-th time that *path* stands in a JSON text, or of the deepest part found."""
-    best: tuple[int, int] | None = None
-    seen = 0
-    for found, offset in _json_places(text):
-        if path[: len(found)] == found and (best is None or len(found) > best[0]):
-            best = (len(found), offset)
-        seen += found == path
-        if found == path and seen == occurrence:
-            best = (len(found), offset)
-            break
-    return None if best is None else text.count("\n", 0, best[1]) + 1
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
 
 
-def _json_places(text: str) -> Iterator[tuple[Path, int]]:
-    """Yield the path of every key and array element of a JSON text, with its offset."""
+def _line_of_deepest(text: str, path: Path, places: Iterable[Place]) -> int | None:
+    best: Place | None = None
+    for found, offset in places:
+        if found and path[: len(found)] == found and (best is None or len(found) > len(best[0])):
+            best = (found, offset)
+            if found == path:
+                break
+    return None if best is None else _line(text, best[1])
+
+
+def _json_places(text: str) -> Iterator[tuple[list[str | int | None], int]]:
+    """Yield the path of every key and array element of a JSON text, as one list that changes, with its offset."""
     stack: list[str | int | None] = []
     key_next = False
     for token in _TOKEN.finditer(text):
@@ -45,60 +92,125 @@ def _json_places(text: str) -> Iterator[tuple[Path, int]]:
         if mark == ":":
             continue
         if mark == ",":
-            if stack and isinstance(stack[-1], int):
+            if isinstance(stack[-1], int):
                 stack[-1] += 1
             else:
                 key_next = True
             continue
         if mark in "}]":
-            stack = stack[:-1]
+            stack.pop()
             key_next = False
             continue
-        if key_next and mark[0] == '"':
-            stack[-1:] = [_unquoted(mark)]
+        if key_next:
+            stack[-1] = json.loads(mark)
             key_next = False
-            yield tuple(part for part in stack if part is not None), offset
+            yield stack, offset
             continue
         if stack and isinstance(stack[-1], int):
-            yield tuple(part for part in stack if part is not None), offset
+            yield stack, offset
         if mark in "{[":
             stack.append(None if mark == "{" else 0)
             key_next = mark == "{"
 
 
-def _unquoted(token: str) -> str:
-    try:
-        return str(json.loads(token, strict=False))
-    except ValueError:
-        return token
+_TOML_TOKEN = re.compile(
+    r'''
+    \#[^\n]*+
+    | """(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
+    | \'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}
+    | "(?:[^"\\]++|\\.)*+"
+    | '[^']*+'
+    | [\[\]{}=,.\n]
+    | [^\s\[\]{}=,."'#]++
+    ''',
+    re.VERBOSE | re.DOTALL,
+)
 
 
-def line_in_toml(text: str, path: Path) -> int | None:
-    """Return the line of *path* in a TOML text, or of the deepest part of it that is found."""
-    best: tuple[int, int] | None = None
-    table: Path = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            table = _keys(stripped)
-            found = table
-        elif match := _TOML_KEY.match(line):
-            found = table + _keys(match.group(1) + " = 0")
+class _TomlPlaces:
+    """
+    A walk through a TOML text that yields the path of every header, key and array element, with its offset.
+
+    ``_open`` has one slot for the keys of the statement, and one for each array (its position) or inline table (the
+    keys of its field) that is open inside it; ``_keys`` are the parts of the key being read, or None within a value.
+    """
+
+    def __init__(self, deepest: int) -> None:
+        self._deepest = deepest
+        self._table: Path = ()
+        self._open: list[Path] = [()]
+        self._keys: list[str] | None = []
+        self._in_header = False
+        self._start = 0
+
+    def of(self, text: str) -> Iterator[Place]:
+        """Walk through a text."""
+        for token in _TOML_TOKEN.finditer(text):
+            mark, offset = token.group(), token.start()
+            if mark[0] == "#":
+                continue
+            if mark == "\n":
+                self._end_line()
+            elif self._keys is None:
+                yield from self._in_value(mark, offset)
+            else:
+                yield from self._in_key(self._keys, mark, offset)
+
+    def _end_line(self) -> None:
+        """Begin a new statement, unless the line ends inside an array or an inline table."""
+        if len(self._open) == 1:
+            self._keys, self._in_header = [], False
+
+    def _in_key(self, keys: list[str], mark: str, offset: int) -> Iterator[Place]:
+        if mark == "=":
+            self._keys, self._open[-1] = None, tuple(keys)
+            yield from self._place(self._start)
+        elif mark == "[":
+            self._in_header = True
+        elif mark == "]":
+            self._keys, self._table = None, tuple(keys)
+            yield self._table, self._start
+        elif mark == "}":
+            self._keys = None
+            self._open.pop()
+        elif mark not in ".,":
+            if not keys:
+                self._start = offset
+            keys.append(_unquoted(mark))
+
+    def _in_value(self, mark: str, offset: int) -> Iterator[Place]:
+        if self._in_header:
+            return
+        slot = self._open[-1]
+        if mark in "]}":
+            self._open.pop()
+        elif mark == ",":
+            if _is_array(slot):
+                self._open[-1] = (int(slot[0]) + 1,)
+            else:
+                self._keys = []
         else:
-            continue
-        if found and path[: len(found)] == found and (best is None or len(found) > best[0]):
-            best = (len(found), number)
-    return None if best is None else best[1]
+            if _is_array(slot):
+                yield from self._place(offset)
+            self._enter(mark)
+
+    def _enter(self, mark: str) -> None:
+        if mark == "[":
+            self._open.append((0,))
+        elif mark == "{":
+            self._open.append(())
+            self._keys = []
+
+    def _place(self, offset: int) -> Iterator[Place]:
+        if len(self._open) <= self._deepest:
+            yield sum(self._open, self._table), offset
 
 
-def _keys(line: str) -> Path:
-    """Return the keys of one header or assignment, read by the TOML parser itself."""
-    try:
-        table = tomllib.loads(line)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return ()
-    keys: list[str | int] = []
-    while isinstance(table, dict) and len(table) == 1:
-        ((key, table),) = table.items()
-        keys.append(key)
-    return tuple(keys)
+def _is_array(slot: Path) -> bool:
+    return bool(slot) and isinstance(slot[0], int)
+
+
+def _unquoted(mark: str) -> str:
+    if mark[0] == '"' and "\\" in mark:
+        return str(tomllib.loads(f"key = {mark}")["key"])
+    return mark[1:-1] if mark[0] in "\"'" else mark

@@ -18,9 +18,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pinscher.canonical import table_of, to_json
-from pinscher.document import LARGEST_TEXT, Document, document_of
-from pinscher.entry import HostPolicy, InvalidPolicyError, Key, ReportChannel, UnlistedHosts
-from pinscher.host import Reach, canonical_host
+from pinscher.document import LARGEST_TEXT, Document, document_of, plain_copy
+from pinscher.entry import HostPolicy, InvalidPolicyError, Key, ReportChannel, UnlistedHosts, dotted
+from pinscher.host import HostPattern, Reach, canonical_host
 from pinscher.text import read_text
 from pinscher.toml import write_toml
 
@@ -77,7 +77,10 @@ class Policy:
             extensions=dict(extensions or {}),
         )
         # What code builds is held to the rules of the document by writing it and reading it back.
-        self._index(document_of(table_of(built)) if entries else _no_hosts())
+        table = table_of(built)
+        read = document_of(table)
+        _check_same(built, read)
+        self._index(read, table)
 
     @classmethod
     def loads(cls, text: str | bytes, *, source: str | None = None) -> Self:
@@ -85,7 +88,7 @@ class Policy:
         table, line_of = read_text(text, source)
         try:
             policy = cls.__new__(cls)
-            policy._index(document_of(table))  # noqa: SLF001
+            policy._index(document_of(table), table)  # noqa: SLF001
         except InvalidPolicyError as error:
             raise error.placed(source, line_of(error.keys)) from None
         return policy
@@ -100,39 +103,39 @@ class Policy:
         """
         return cls.loads(_read_file(os.fspath(path)), source=os.fspath(path))
 
-    def _index(self, document: Document) -> None:
+    def _index(self, document: Document, table: Mapping[str, Any]) -> None:
+        """Build the index; *table* is what the document was read from, and knows how each host was spelt there."""
         object.__setattr__(self, "_document", document)
         object.__setattr__(self, "_digest", None)
         tables: dict[Reach, dict[str, HostPolicy]] = {reach: {} for reach in Reach}
-        for entry in document.hosts:
+        for entry, spelt in zip(document.hosts, table["hosts"], strict=True):
             pattern = entry.pattern
-            table = tables[pattern.reach]
-            if pattern.name in table:
-                raise InvalidPolicyError(
-                    f"a second entry for the same pattern, {entry.host!r}; names are compared as TLS does",
-                    path=("hosts", entry.host),
-                )
-            table[pattern.name] = entry
+            known = tables[pattern.reach]
+            if pattern.name in known:
+                raise _second(entry, spelt, table)
+            known[pattern.name] = entry
         object.__setattr__(self, "_exact", tables[Reach.EXACT])
         object.__setattr__(self, "_one_below", tables[Reach.ONE_LABEL])
         object.__setattr__(self, "_below", tables[Reach.ANY_DEPTH])
-        self._check_references()
+        self._check_references(table)
 
-    def _check_references(self) -> None:
+    def _check_references(self, table: Mapping[str, Any]) -> None:
         channels = {channel.name for channel in self._document.reporting}
-        for entry in self._document.hosts:
+        for entry, spelt in zip(self._document.hosts, table["hosts"], strict=True):
             if entry.report_to and not channels.issuperset(entry.report_to):
-                missing = next(name for name in entry.report_to if name not in channels)
-                reason = f"there is no [reporting.{missing}]"
-                raise InvalidPolicyError(reason, path=("hosts", entry.host, "report-to"))
+                position, missing = next(
+                    (position, name) for position, name in enumerate(entry.report_to) if name not in channels
+                )
+                reason = f"there is no [{dotted(('reporting', missing))}]"
+                raise InvalidPolicyError(reason, path=("hosts", spelt, "report-to", position))
             if entry.alternate is not None:
-                self._check_alternate(entry, entry.alternate)
+                self._check_alternate(entry.alternate, spelt)
 
-    def _check_alternate(self, entry: HostPolicy, alternate: str) -> None:
+    def _check_alternate(self, alternate: str, spelt: str) -> None:
         other = self.lookup_canonical(alternate)
         if other is None or other.pinset is None:
             reason = f"{alternate!r} is not pinned by this policy, and an alternate is"
-            raise InvalidPolicyError(reason, path=("hosts", entry.host, "alternate"))
+            raise InvalidPolicyError(reason, path=("hosts", spelt, "alternate"))
 
     def lookup(self, host: str) -> HostPolicy | None:
         """Return the entry for a host, or None; raise ``InvalidHostError`` for what is no host (rule 3)."""
@@ -187,8 +190,8 @@ class Policy:
 
     @property
     def extensions(self) -> Mapping[str, Any]:
-        """What other programs keep in the document."""
-        return MappingProxyType(dict(self._document.extensions))
+        """What other programs keep in the document, as a copy."""
+        return MappingProxyType({name: plain_copy(value) for name, value in self._document.extensions.items()})
 
     @property
     def digest(self) -> str:
@@ -232,8 +235,32 @@ class Policy:
         return f"<Policy {self.name!a} version {self.version}, {len(self.hosts)} hosts>"
 
 
-def _no_hosts() -> NoReturn:
-    raise InvalidPolicyError("a policy lists at least one host, found none; an empty policy pins nothing")
+def _second(entry: HostPolicy, spelt: str, table: Mapping[str, Any]) -> InvalidPolicyError:
+    first = next(name for name in table["hosts"] if HostPattern.parse(name) == entry.pattern)
+    place = dotted(("hosts", first))
+    return InvalidPolicyError(
+        f"a second entry for {entry.host!r}, after {place}; names are compared as TLS does", path=("hosts", spelt)
+    )
+
+
+def _check_same(given: Document, read: Document) -> None:
+    """Refuse what code can say and a document cannot: two values of one name, and a name that stands for another pin."""
+    for what, before, after in (
+        ("hosts", [entry.host for entry in given.hosts], read.hosts),
+        ("keys", [key.name for key in given.keys], read.keys),
+        ("reporting", [channel.name for channel in given.reporting], read.reporting),
+    ):
+        if len(before) != len(after):
+            twice = next(name for place, name in enumerate(before) if name in before[:place])
+            raise InvalidPolicyError("a second entry of this name", path=(what, twice))
+    for host, host_read in zip(given.hosts, read.hosts, strict=True):
+        if host.pinset != host_read.pinset:
+            raise InvalidPolicyError("a pin's key name stands for another pin in keys", path=("hosts", host.host))
+    for channel, channel_read in zip(given.reporting, read.reporting, strict=True):
+        if channel.pins != channel_read.pins:
+            raise InvalidPolicyError(
+                "a pin's key name stands for another pin in keys", path=("reporting", channel.name)
+            )
 
 
 def _read_file(path: str) -> bytes:
@@ -242,12 +269,15 @@ def _read_file(path: str) -> bytes:
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         raise InvalidPolicyError(f"the policy cannot be read: {_why(error)}", source=path) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
+        # Opening the descriptor as a file would already fail for a directory, in other words.
         _check_file(os.fstat(descriptor), path)
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(LARGEST_TEXT + 1)
-        except OSError as error:
-            raise InvalidPolicyError(f"the policy cannot be read: {_why(error)}", source=path) from error
+    except OSError as error:
+        raise InvalidPolicyError(f"the policy cannot be read: {_why(error)}", source=path) from error
+    finally:
+        os.close(descriptor)
 
 
 def _why(error: OSError | ValueError) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pinscher.document import LARGEST_TEXT
 from pinscher.entry import InvalidPolicyError
 from pinscher.errors import escaped
-from pinscher.places import line_in_json, line_in_toml
+from pinscher.places import half_pair_in_json, line_in_json, line_in_toml, odd_number_in_json, repeated_in_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,21 +57,34 @@ def _decoded(text: str | bytes, source: str | None) -> str:
     return decoded
 
 
+_LONGEST_KEY = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+    r"""(?:[ \t]*+\.[ \t]*+(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')){127}"""
+)
+"""A dotted key of 128 parts, for which tomllib takes time as their square. A DNS name has at most 127 labels."""
+
+
 def _read_toml(text: str, source: str | None) -> dict[str, Any]:
+    if found := _LONGEST_KEY.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise InvalidPolicyError("a dotted name of 128 parts or more", source=source, line=line)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        reason, line = _split_place(str(error))
+        reason, line = _split_place(str(error), text)
         raise InvalidPolicyError(f"not TOML: {escaped(reason)}", source=source, line=line) from None
-    except (RecursionError, ValueError, OverflowError) as error:
-        raise InvalidPolicyError(f"not TOML: {type(error).__name__}: {escaped(str(error))}", source=source) from None
+    except RecursionError:
+        raise InvalidPolicyError("not TOML: nested too deeply", source=source) from None
+    except (ValueError, OverflowError) as error:
+        raise InvalidPolicyError(f"not TOML: {escaped(str(error))}", source=source) from None
 
 
-def _split_place(message: str) -> tuple[str, int | None]:
-    """Take '(at line 3, column 5)' off tomllib's message; '(at end of document)' stays."""
+def _split_place(message: str, text: str) -> tuple[str, int]:
+    """Take '(at line 3, column 5)' or '(at end of document)' off tomllib's message."""
     reason, found, place = message.partition(" (at line ")
-    number = place.partition(",")[0]
-    return (reason, int(number)) if found and number.isdecimal() else (message, None)
+    if found:
+        return reason, int(place.partition(",")[0])
+    return message, text.count("\n") + 1
 
 
 class _DuplicateKeyError(Exception):
@@ -82,13 +96,20 @@ def _read_json(text: str, source: str | None) -> dict[str, Any]:
         table = json.loads(text, object_pairs_hook=_object, parse_constant=_not_a_number, parse_float=_no_fraction)
     except json.JSONDecodeError as error:
         raise InvalidPolicyError(f"not JSON: {error.msg}", source=source, line=error.lineno) from None
-    except _DuplicateKeyError as error:
-        key = str(error.args[0])
-        raise InvalidPolicyError(f"the key {escaped(key)!r} stands twice in one object", source=source) from None
-    except (RecursionError, ValueError) as error:
-        raise InvalidPolicyError(f"not JSON: {type(error).__name__}: {escaped(str(error))}", source=source) from None
+    except _DuplicateKeyError:
+        raise _repeated(text, source) from None
+    except RecursionError:
+        raise InvalidPolicyError("not JSON: nested too deeply", source=source) from None
+    except ValueError as error:
+        line = odd_number_in_json(text)
+        raise InvalidPolicyError(f"not JSON: {escaped(str(error))}", source=source, line=line) from None
     _check_encodable(text, table, source)
     return table  # type: ignore[no-any-return]
+
+
+def _repeated(text: str, source: str | None) -> InvalidPolicyError:
+    path, line = repeated_in_json(text) or ((), None)
+    return InvalidPolicyError("the key stands twice in one object", path=path, source=source, line=line)
 
 
 def _check_encodable(text: str, table: object, source: str | None) -> None:
@@ -98,14 +119,14 @@ def _check_encodable(text: str, table: object, source: str | None) -> None:
     try:
         json.dumps(table, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise InvalidPolicyError("the text holds half of a surrogate pair", source=source) from None
+        line = half_pair_in_json(text)
+        raise InvalidPolicyError("the text holds half of a surrogate pair", source=source, line=line) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DuplicateKeyError(next(name for name in names if names.count(name) > 1))
+        raise _DuplicateKeyError
     return table
 
 

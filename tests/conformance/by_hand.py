@@ -72,7 +72,8 @@ def _carrying(
             result = step()
         except ssl.SSLWantReadError:
             tcp.sendall(outgoing.read())
-            incoming.write(tcp.recv(65_536))
+            received = tcp.recv(65_536)
+            incoming.write(received) if received else incoming.write_eof()
         else:
             tcp.sendall(outgoing.read())
             return result

@@ -237,6 +237,7 @@ def trio_stream(context: ssl.SSLContext, port: int) -> None:
     import trio
 
     async def exchange() -> None:
+        """Run inside trio's own loop."""
         async with await trio.open_ssl_over_tcp_stream(HOST, port, ssl_context=context) as stream:
             await stream.send_all(BODY)
             assert BODY == await stream.receive_some(len(BODY))

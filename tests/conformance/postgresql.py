@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of one's own: a free port, a private directory, TLS with any certificate, and its own log."""
+"""A real PostgreSQL server of one's own: a free port, a private directory, TLS with any certificate, and its log."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def through(exchange: ProxiedExchange, *, secured: bool = False) -> Exchange:
 
     def play(context: ssl.SSLContext, port: int) -> None:
         refusal: BaseException | None = None
-        with TlsServer(_shown(), protocol="connect-proxy-tls" if secured else "connect-proxy") as server:
+        with TlsServer(_shown(), protocol="connect-proxy-tls" if secured else "connect-proxy", tickets=False) as server:
             try:
                 exchange(context, port, Proxy(server.port, _trusting() if secured else None))
             except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  (raised below, once the proxy was looked at)
@@ -234,7 +234,9 @@ async def websockets_asyncio(context: ssl.SSLContext, port: int, proxy: Proxy) -
 IN_TLS_OF_ASYNCIO.append(Way("websockets", _run(websockets_asyncio), "websocket"))
 
 
-@tls_in_tls("websockets, sync", "websockets", "`connect(uri, ssl=context, proxy=url, proxy_ssl=other)`", protocol="websocket")
+@tls_in_tls(
+    "websockets, sync", "websockets", "`connect(uri, ssl=context, proxy=url, proxy_ssl=other)`", protocol="websocket"
+)
 @proxied("websockets, sync", "websockets", "`connect(uri, ssl=context, proxy=url)`", protocol="websocket")
 def websockets_sync(context: ssl.SSLContext, port: int, proxy: Proxy) -> None:
     """Echo a message."""

@@ -60,7 +60,11 @@ def serving(client: Client, held: HeldCertificate) -> Iterator[TlsServer]:
     """Run the server that a client expects."""
     is_http2 = client.protocol == "http2"
     protocol: Any = http2 if is_http2 else client.protocol
-    with TlsServer(held, protocol=protocol, alpn=["h2"] if is_http2 else []) as server:
+    # The synchronous websockets client reads in a thread while another writes, on one blocking SSL object. A session
+    # ticket wakes the reader before there is anything for it, and the two then race inside OpenSSL, with plain contexts
+    # too; without tickets the reader sleeps until the answer comes.
+    tickets = client.protocol != "websocket"
+    with TlsServer(held, protocol=protocol, alpn=["h2"] if is_http2 else [], tickets=tickets) as server:
         yield server
 
 

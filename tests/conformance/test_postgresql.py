@@ -7,8 +7,9 @@ import os
 import ssl
 from typing import TYPE_CHECKING
 
-import pinscher
 import pytest
+
+import pinscher
 
 from .clients import HOST, SECRET, TIMEOUT
 from .postgresql import PASSWORD, USER, Cluster, Server, cluster, programs

@@ -6,8 +6,9 @@ import asyncio.sslproto
 import inspect
 import ssl
 
-import pinscher
 import pytest
+
+import pinscher
 from pinscher.lab.server import TlsServer
 
 from .clients import HOST

@@ -183,7 +183,9 @@ class _Reader(Reader):
         text = element.text.strip()
         includes = element.attributes.get("includeSubdomains", "false")
         if includes not in ("true", "false"):
-            self.weakening("misspelt", text, f"includeSubdomains is 'true' or 'false', found {includes!r}: not included")
+            self.weakening(
+                "misspelt", text, f"includeSubdomains is 'true' or 'false', found {includes!r}: not included"
+            )
         if text.endswith(".") or "*" in text:
             self.weakening("never-matches", text, "a name with a trailing dot or a star matches no host")
             return
@@ -207,7 +209,9 @@ class _Reader(Reader):
 
     def _trustkit(self, element: Element, where: str) -> None:
         if element.attributes.get("enforcePinning", "false") != "true":
-            self.weakening("report-only", where, "TrustKit only reports; the platform (Android 7 on) enforces the pin set")
+            self.weakening(
+                "report-only", where, "TrustKit only reports; the platform (Android 7 on) enforces the pin set"
+            )
         if element.attributes.get("disableDefaultReportUri", "false") != "true":
             self.weakening("default-reports", where)
 

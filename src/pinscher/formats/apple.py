@@ -67,9 +67,7 @@ def _one_label_only(entries: dict[HostPattern, Said], losses: LossLedger) -> dic
     return turned | {pattern: said for pattern, said in entries.items() if pattern.reach is not Reach.ANY_DEPTH}
 
 
-def _statements(
-    covered: tuple[Coverage[Said], ...], losses: LossLedger
-) -> dict[str, tuple[bool, Said]]:
+def _statements(covered: tuple[Coverage[Said], ...], losses: LossLedger) -> dict[str, tuple[bool, Said]]:
     listed: dict[str, tuple[bool, Said]] = {}
     for one in covered:
         parent = next(iter(parents(one.name)), "")
@@ -95,7 +93,7 @@ def _statements(
 def _narrower(name: str, parent: str, losses: LossLedger, *, is_pinned: bool) -> None:
     if is_pinned:
         losses.add(Loss("narrower-entry", name, f"Apple does not say which entry counts below {parent!r}",
-                        ('give both the same pins', f'list the hosts below "{parent}" one by one')))  # fmt: skip
+                        ("give both the same pins", f'list the hosts below "{parent}" one by one')))  # fmt: skip
     else:
         losses.add(Loss("unpinned", name, "the target cannot take a name out of a wider entry",
                         (f'list the pinned hosts below "{parent}" one by one',),
@@ -189,7 +187,7 @@ def _said(name: str, domain: dict[str, Any], reader: Reader, losses: LossLedger)
         losses.add(Loss("both-lists", name, "Apple requires a leaf and an authority of the lists to match",
                         ("keep one of the lists",), given_up="the leaf alone is required"))  # fmt: skip
         del lists[_AUTHORITIES]
-    (key, pins), = lists.items()
+    ((key, pins),) = lists.items()
     for pin in pins:
         reader.keys.note(pin, _LISTS[key])
     return Said(pins)

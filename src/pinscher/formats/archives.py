@@ -76,10 +76,13 @@ def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, format_name: str)
         raise UnreadableFileError(format_name, f"the member {info.filename[:80]!a} is encrypted or oddly compressed")
     if info.file_size > LARGEST_MEMBER:
         raise UnreadableFileError(
-            format_name, f"the member {info.filename[:80]!a} has {info.file_size} octets, at most {LARGEST_MEMBER} are read"
+            format_name,
+            f"the member {info.filename[:80]!a} has {info.file_size} octets, at most {LARGEST_MEMBER} are read",
         )
     with archive.open(info) as member:
         content = member.read(LARGEST_MEMBER + 1)
     if len(content) > LARGEST_MEMBER:
-        raise UnreadableFileError(format_name, f"the member {info.filename[:80]!a} inflates beyond {LARGEST_MEMBER} octets")
+        raise UnreadableFileError(
+            format_name, f"the member {info.filename[:80]!a} inflates beyond {LARGEST_MEMBER} octets"
+        )
     return content

@@ -77,7 +77,7 @@ def read(content: bytes, choices: Choices) -> Reading:
     head, body = _parted(text_of(content, reader))
     root = parse_json(body, _NAME)
     hashes = _hashes(head, reader)
-    pinsets = {name: said for name, said in _pinsets(root, hashes, reader)}
+    pinsets = dict(_pinsets(root, hashes, reader))
     listed = _entries(root, pinsets, reader)
     if listed:
         reader.weakening("list-age", "the list")
@@ -127,7 +127,7 @@ def _pin(text: str, hashes: dict[str, Pin], reader: Reader) -> Pin:
         return Pin.parse(text)
     except InvalidPinError:
         raise reader.refuse(
-            f"the key {text[:80]!a} has no hash: put the .pins file in front of the JSON (certificates in it are not read)"
+            f"the key {text[:80]!a} has no hash: put the .pins file in front of the JSON (certificates are not read)"
         ) from None
 
 

@@ -3,8 +3,8 @@ Which hosts an entry reaches, told completely by three hosts for every name.
 
 Rules of this file:
 
-1. A look-up by exact names, ``*.`` and ``**.`` cannot tell two hosts apart that lie equally far (none, one, more labels)
-   below the same longest listed name. So the name, one fresh label below it and two fresh labels below it stand for all.
+1. A look-up by exact names, ``*.`` and ``**.`` cannot tell two hosts apart that lie equally far (none, one, more
+   labels) below the same longest listed name. So the name, one fresh label below it and two fresh ones stand for all.
 2. :func:`entries_of` is the other way round: the fewest entries whose look-up answers as a platform's own does.
 """
 
@@ -44,7 +44,7 @@ def coverage(names: Iterable[str], decide: Callable[[str], Answer | None]) -> tu
 
 
 def fresh_hosts(name: str) -> tuple[str, str]:
-    """Return a host one label and a host two labels below a name, by labels that no host name has (they hold a space)."""
+    """Return a host one label and one two labels below a name; the labels hold a space, which no host has."""
     return f" .{name}", f" . .{name}"
 
 
@@ -85,8 +85,8 @@ class SuffixLookup(Generic[Answer]):
     """
     The look-up of platforms that list a name once, with or without every name below it; the longest name wins.
 
-    With *hides*, a name listed without the names below it takes them out of a wider entry (Chromium); without, the wider
-    entry still reaches them (Android, TrustKit, RFC 7469).
+    With *hides*, a name listed without the names below it takes them out of a wider entry (Chromium); without, the
+    wider entry still reaches them (Android, TrustKit, RFC 7469).
     """
 
     def __init__(self, entries: Mapping[str, tuple[bool, Answer]], *, hides: bool = False) -> None:
@@ -118,7 +118,11 @@ def entries_of(
     so_far = Lookup(entries)
     for one in coverage(names, decide):
         below, deep = fresh_hosts(one.name)
-        wanted = ((Reach.ANY_DEPTH, deep, one.deep), (Reach.ONE_LABEL, below, one.below), (Reach.EXACT, one.name, one.at))
+        wanted = (
+            (Reach.ANY_DEPTH, deep, one.deep),
+            (Reach.ONE_LABEL, below, one.below),
+            (Reach.EXACT, one.name, one.at),
+        )
         for reach, host, answer in wanted[2:] if is_ip_literal(one.name) else wanted:
             current = so_far(host)
             if (None if current == nothing else current) != answer:

@@ -49,7 +49,7 @@ def write(policy: Policy, choices: Choices) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
-_OPTION = re.compile(r'-{0,2}(?P<name>[A-Za-z0-9-]+)(?:\s*[=:]\s*|\s+|$)(?P<value>.*)$')
+_OPTION = re.compile(r"-{0,2}(?P<name>[A-Za-z0-9-]+)(?:\s*[=:]\s*|\s+|$)(?P<value>.*)$")
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -98,7 +98,9 @@ class _Section:
         pins: dict[Pin, None] = {}
         for text in value.split(";"):
             if not text.startswith("sha256//"):
-                raise self._reader.refuse("a pin begins with 'sha256//'; the name of a key file is not followed", line=number)
+                raise self._reader.refuse(
+                    "a pin begins with 'sha256//'; the name of a key file is not followed", line=number
+                )
             pins[self._reader.pin(text.removeprefix("sha256//"), line=number)] = None
         for pin in pins:
             self._reader.keys.note(pin, Position.LEAF)

@@ -1,8 +1,8 @@
 """
 Source for Dart and Flutter: an ``HttpClient`` whose connections are checked before a request is written to them.
 
-``dart:io`` shows the leaf alone, and calls ``badCertificateCallback`` for invalid certificates only; so the check sits in
-``connectionFactory`` and only leaf keys can be pinned. Through a proxy the client would not pass there: it refuses.
+``dart:io`` shows the leaf alone, and calls ``badCertificateCallback`` for invalid certificates only; so the check sits
+in ``connectionFactory`` and only leaf keys can be pinned. Through a proxy the client would not pass there: it refuses.
 The rules are those of ``emitted.py``.
 """
 

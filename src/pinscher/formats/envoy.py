@@ -61,4 +61,6 @@ def _socket(host: str, pins: tuple[Pin, ...]) -> dict[str, Any]:
     return {"name": "envoy.transport_sockets.tls", "typed_config": tls}
 
 
-FORMAT = Format(name=_NAME, title="Envoy upstream validation context", file_name="clusters.yaml", read=None, write=write)
+FORMAT = Format(
+    name=_NAME, title="Envoy upstream validation context", file_name="clusters.yaml", read=None, write=write
+)

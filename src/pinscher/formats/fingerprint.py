@@ -56,7 +56,9 @@ def read(content: bytes, choices: Choices) -> Reading:
             raise reader.refuse(f"the host {name!r} stands twice, and a connection has one fingerprint", line=number)
         digits = text.strip().lower().removeprefix("sha256:").replace(":", "")
         if len(digits) in (32, 40):
-            raise reader.refuse("MD5 and SHA-1 fingerprints are broken; take the SHA-256 of the certificate", line=number)
+            raise reader.refuse(
+                "MD5 and SHA-1 fingerprints are broken; take the SHA-256 of the certificate", line=number
+            )
         pin = reader.hexadecimal_pin(digits, line=number, kind=PinKind.CERTIFICATE)
         reader.keys.note(pin, Position.LEAF)
         reader.weakening("no-authority", name, "with a fingerprint urllib3 does not compare the certificate's names")

@@ -49,7 +49,6 @@ WEAKENINGS: dict[str, str] = {
     "removed": "a header that removes pins",
     "list-age": "the pins are enforced only while the list is young",
     "trust-on-first-use": "the first connection is not pinned",
-    "unknown-name": "a pin set or key name that the file does not define",
 }
 """Every weakening that an importer reports, by its stable name."""
 

@@ -69,7 +69,8 @@ var rules = map[string]rule{
 
 func find(host string) (rule, bool) {
 	labels := strings.Split(strings.TrimSuffix(strings.ToLower(host), "."), ".")
-	candidates := []string{strings.Join(labels, "."), "**." + strings.Join(labels, "."), "*." + strings.Join(labels[1:], ".")}
+	name, parent := strings.Join(labels, "."), strings.Join(labels[1:], ".")
+	candidates := []string{name, "**." + name, "*." + parent}
 	for at := 1; at < len(labels); at++ {
 		candidates = append(candidates, "**."+strings.Join(labels[at:], "."))
 	}
@@ -111,7 +112,8 @@ func VerifyConnection(state tls.ConnectionState) error {
 	var chain []string
 	for _, verified := range state.VerifiedChains {
 		for _, certificate := range verified {
-			chain = append(chain, "sha256/"+encoded(certificate.RawSubjectPublicKeyInfo), "cert-sha256/"+encoded(certificate.Raw))
+			chain = append(chain, "sha256/"+encoded(certificate.RawSubjectPublicKeyInfo))
+			chain = append(chain, "cert-sha256/"+encoded(certificate.Raw))
 		}
 	}
 	if len(chain) == 0 || !Accepts(state.ServerName, chain, time.Now()) {

@@ -7,7 +7,7 @@ Rules of this file:
 2. ``max-age`` is needed, counts in seconds from the last visit, and 0 removes the pins (section 2.1.2).
 3. ``includeSubDomains`` reaches every name below; the most specific noted host wins (sections 2.1.3 and 2.3).
 4. A header is noted only with a backup pin, and never for an IP address (sections 2.3.3 and 2.5).
-5. ``Public-Key-Pins-Report-Only`` refuses nothing (section 2.1).
+5. ``Public-Key-Pins-Report-Only`` refuses nothing (section 2.1), and takes nothing out of a wider enforced header.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from pinscher.formats.text_lines import lines_of
 from pinscher.host import InvalidHostError, is_ip_literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pinscher.formats.format import Choices, Reading
     from pinscher.policy import Policy
 
@@ -38,21 +40,41 @@ MAX_AGE = 60 * 24 * 3600
 """Seconds that the headers we write are remembered: the upper bound that RFC 7469 section 4.1 suggests, 60 days."""
 
 
+_UNNOTED = "the first connection, and one after 60 days without a visit, is not pinned"
+
+
 def write(policy: Policy, choices: Choices) -> bytes:
     """Return a block of header lines for every host, or raise ``FormatLossError``."""
     losses = LossLedger(_NAME, choices.accepted)
     statements = suffix_statements(said_entries(policy, _TARGET, losses), Shape(), losses)
     if statements:
-        losses.add(Loss("trust-on-first-use", None, "a header protects only who has visited the host within max-age",
+        losses.add(Loss("trust-on-first-use", None, "a header protects none but recent visitors",
                         ("build the pins into the client",),
-                        given_up="the first connection, and one after 60 days without a visit, is not pinned"))  # fmt: skip
+                        given_up=_UNNOTED))  # fmt: skip
     for name, (_, said) in statements.items():
         if len(said.accepted) < 2:
             losses.add(Loss("backup-pin", name, "a header with one pin is not noted", ("add a backup pin",)))
+    _check_report_only(statements, losses)
     lines = comments(losses.settle(), "#")
     for name, (includes, said) in statements.items():
         lines += [f"Host: {name}", f"{_HEADERS[said.mode]}: {_value(includes, said, policy)}", ""]
     return "\n".join([*lines, ""]).encode()
+
+
+def _check_report_only(statements: Mapping[str, tuple[bool, Said]], losses: LossLedger) -> None:
+    """Note report-only hosts below an enforced header, which would refuse for them (rule 5)."""
+    enforced = SuffixLookup({name: one for name, one in statements.items() if one[1].mode is Mode.ENFORCE})
+    for name, (_, said) in statements.items():
+        if said.mode is Mode.REPORT_ONLY and enforced(name) is not None:
+            losses.add(
+                Loss(
+                    "report-only",
+                    name,
+                    "a report-only header takes nothing out of the wider header that is enforced",
+                    ("enforce it here too", "list the enforced hosts one by one"),
+                    given_up="the wider header's pins are enforced here",
+                )
+            )
 
 
 def _value(includes: bool, said: Said, policy: Policy) -> str:  # noqa: FBT001
@@ -70,8 +92,12 @@ def read(content: bytes, choices: Choices) -> Reading:
     for number, line in lines_of(content, reader):
         if not line.startswith("#"):
             reader.line(number, line)
-    listed = reader.report_only | reader.enforced
-    return reader.reading(listed, SuffixLookup(listed), reporting=reader.channels.values())
+    enforced, report_only = SuffixLookup(reader.enforced), SuffixLookup(reader.report_only)
+    return reader.reading(
+        [*reader.enforced, *reader.report_only],
+        lambda host: enforced(host) or report_only(host),
+        reporting=reader.channels.values(),
+    )
 
 
 _DIRECTIVE = re.compile(r'\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)\s*(?:=\s*(?:"([^"\\]*)"|([^\s;"]*)))?\s*(;|$)')
@@ -118,7 +144,9 @@ class _Reader(Reader):
             self.weakening("trust-on-first-use", where)
         if len(set(pins)) < 2:
             raise self.refuse("a header with fewer than two pins is not noted", line=number)
-        said = Said(tuple(self.pin(text, line=number) for text in pins), mode=mode, report_to=self._channel(single, number))
+        said = Said(
+            tuple(self.pin(text, line=number) for text in pins), mode=mode, report_to=self._channel(single, number)
+        )
         listed[where] = "includesubdomains" in single, said
 
     def _directives(self, value: str, number: int) -> tuple[list[str], dict[str, str]]:
@@ -128,7 +156,7 @@ class _Reader(Reader):
         while at < len(value) and value[at:].strip():
             match = _DIRECTIVE.match(value, at)
             if match is None:
-                raise self.refuse("a directive is NAME, NAME=VALUE or NAME=\"VALUE\"", line=number)
+                raise self.refuse('a directive is NAME, NAME=VALUE or NAME="VALUE"', line=number)
             at = match.end()
             name, text = match[1].lower(), match[2] if match[2] is not None else match[3] or ""
             if name == "pin-sha256":

@@ -1,8 +1,9 @@
 """
 Source for Node.js: a CommonJS module with an ``https.Agent`` that checks the pins beside ordinary validation.
 
-Node hands a chain of its own making to ``checkServerIdentity`` and calls it for new sessions only. So the module follows
-the signatures up from the leaf itself, and its agent remembers no sessions. The rules are those of ``emitted.py``.
+Node hands a chain of its own making to ``checkServerIdentity`` and calls it for new sessions only. So the module
+follows the signatures up from the leaf itself, and its agent remembers no sessions. The rules are those of
+``emitted.py``.
 """
 
 from __future__ import annotations

@@ -161,10 +161,11 @@ def _added(source: str, reader: Reader) -> list[tuple[HostPattern, list[Pin]]]:
         raise reader.refuse("there is no CertificatePinner in it")
     tokens = [token for token in _TOKEN.finditer(source) if token.lastgroup is not None]
     found = []
+    line, counted = 1, 0
     for at, token in enumerate(tokens):
         is_call = token["name"] == "add" and at > 0 and tokens[at - 1]["mark"] == "."
         if is_call and at + 1 < len(tokens) and tokens[at + 1]["mark"] == "(":
-            line = source.count("\n", 0, token.start()) + 1
+            line, counted = line + source.count("\n", counted, token.start()), token.start()
             found.append(_call(tokens[at + 2 : at + 2 + _LONGEST_CALL], reader, line))
     if not found:
         raise reader.refuse("there is no call of add in it")
@@ -200,7 +201,9 @@ def _literal(token: re.Match[str], reader: Reader, line: int) -> str:
     elif token["text"] is not None:
         text = _ESCAPE.sub(_unescaped, token["text"])
     else:
-        raise reader.refuse(f"an argument of add is {token.group()[:40]!a}; only literal texts are understood", line=line)
+        raise reader.refuse(
+            f"an argument of add is {token.group()[:40]!a}; only literal texts are understood", line=line
+        )
     if "$" in (token["raw"] or token["text"]):
         raise reader.refuse("an argument of add holds a template; only literal texts are understood", line=line)
     return text
@@ -212,5 +215,10 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 FORMAT = Format(
-    name=_NAME, title="OkHttp CertificatePinner", file_name="Pins.kt", read=read, write=write, variants=("kotlin", "java")
+    name=_NAME,
+    title="OkHttp CertificatePinner",
+    file_name="Pins.kt",
+    read=read,
+    write=write,
+    variants=("kotlin", "java"),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import plistlib
 import struct
 from typing import TYPE_CHECKING, Any
-from xml.parsers.expat import ExpatError  # noqa: S407  (the error alone)
+from xml.parsers.expat import ExpatError
 
 from pinscher.formats.elements import parse_xml
 from pinscher.formats.format import UnreadableFileError
@@ -68,7 +68,7 @@ def _check_structure(root: object, format_name: str) -> None:
         value, depth = waiting.pop()
         nodes += 1
         if nodes > MOST_NODES:
-            raise UnreadableFileError(format_name, f"more than {MOST_NODES} values, shared structures counted each time")
+            raise UnreadableFileError(format_name, f"more than {MOST_NODES} values, shared ones counted each time")
         if depth > DEEPEST:
             raise UnreadableFileError(format_name, f"values nested deeper than {DEEPEST} levels, or in a cycle")
         if isinstance(value, str | bytes) and len(value) > LONGEST_TEXT:

@@ -4,7 +4,7 @@ React Native's ``react-native-ssl-public-key-pinning``: a module that calls ``in
 Rules of this file, read in that package:
 
 1. On iOS the options become TrustKit's: the nearest name wins, two pins are needed, always enforced.
-2. On Android they become OkHttp's: ``includeSubdomains`` is ``**.``, and the pins of all matching entries count together.
+2. On Android they become OkHttp's: ``includeSubdomains`` is ``**.``, and all matching entries' pins count together.
 3. ``expirationDate`` is the start of a day in UTC. After it iOS counts the host as not pinned, where Android drops the
    entry and wider ones still apply.
 
@@ -66,9 +66,9 @@ def _options(includes: bool, said: Said) -> dict[str, object]:  # noqa: FBT001
 def _check_expiries(patterns: dict[HostPattern, Said], losses: LossLedger) -> None:
     """Refuse an entry that expires below or above another: the two platforms differ there (rule 3)."""
     for pattern, said in patterns.items():
-        for other in patterns:
+        for other in patterns if said.opens is not None else ():
             overlaps = pattern.name.endswith("." + other.name) or other.name.endswith("." + pattern.name)
-            if said.opens is not None and overlaps:
+            if overlaps:
                 losses.add(Loss("narrower-entry", str(pattern), f"once it expires, {other} applies on Android alone",
                                 ('say on-expiry = "keep-enforcing"', "list the hosts one by one")))  # fmt: skip
 

@@ -96,7 +96,9 @@ class Reader:
             elif len(one.accepted) == 1:
                 self.weakening("one-pin", str(pattern))
             if one.opens is not None:
-                self.weakening("fail-open-expiry", str(pattern), f"the pins stop being enforced on {one.opens:%Y-%m-%d}")
+                self.weakening(
+                    "fail-open-expiry", str(pattern), f"the pins stop being enforced on {one.opens:%Y-%m-%d}"
+                )
             if one.mode is Mode.REPORT_ONLY:
                 self.weakening("report-only", str(pattern))
 

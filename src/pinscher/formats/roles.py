@@ -38,7 +38,8 @@ EXTENSION = "formats"
 def positions_of(policy: Policy) -> dict[Pin, Position]:
     """Return the position of every pin whose key says it; a pin with two contradicting keys has none."""
     extension = policy.extensions.get(EXTENSION)
-    authorities = extension.get("ca-keys", []) if isinstance(extension, dict) else []
+    named = extension.get("ca-keys") if isinstance(extension, dict) else None
+    authorities = named if isinstance(named, list) else []
     found: dict[Pin, set[Position]] = {}
     for key in policy.keys.values():
         position = Position.AUTHORITY if key.name in authorities else _POSITIONS.get(key.role)
@@ -60,7 +61,9 @@ def split(
             continue
         what = f"the key {names[pin]!r}" if pin in names else f"the pin {pin}"
         way = f"say role = ... under [keys.{names[pin]}]" if pin in names else "give it a name and a role under [keys]"
-        losses.add(Loss("missing-role", host, f"{what} does not say whether it is a leaf, intermediate or root", (way,)))
+        losses.add(
+            Loss("missing-role", host, f"{what} does not say whether it is a leaf, intermediate or root", (way,))
+        )
     return tuple(sorted_pins[Position.LEAF]), tuple(sorted_pins[Position.AUTHORITY])
 
 
@@ -107,9 +110,7 @@ class KeyNames:
         return {EXTENSION: {"ca-keys": list(self._authorities)}} if self._authorities else {}
 
 
-def only_leaves(
-    policy: Policy, entries: Mapping[HostPattern, Said], losses: LossLedger
-) -> dict[str, tuple[Pin, ...]]:
+def only_leaves(policy: Policy, entries: Mapping[HostPattern, Said], losses: LossLedger) -> dict[str, tuple[Pin, ...]]:
     """Return the leaf pins of each pinned host, for targets that list single hosts and look at the leaf alone."""
     return {
         pattern.name: leaf_only(policy, str(pattern), said.pins, losses)

@@ -59,7 +59,7 @@ class Target:
     denied_keys: bool = False
     report_only: bool = False
     opens: str = "never"
-    """When pins may stop being enforced: "never", "day" (the start of a day, UTC) or "local-day" (of the device's zone)."""
+    """When pins may stop being enforced: "never", "day" (its start in UTC) or "local-day" (in the device's zone)."""
     key_pins: bool = True
     certificate_pins: bool = False
     ip_addresses: bool = False
@@ -121,7 +121,7 @@ def _said(entry: HostPolicy, target: Target, losses: LossLedger) -> Said:
         return UNPINNED
     if entry.mode is Mode.REPORT_ONLY and not target.report_only:
         losses.add(Loss("report-only", entry.host, "the entry reports without refusing, and the target can only refuse",
-                        ('leave the host out until it is enforced', 'say mode = "enforce"'),
+                        ("leave the host out until it is enforced", 'say mode = "enforce"'),
                         given_up="the host is not pinned"))  # fmt: skip
         return UNPINNED
     opens = _opens(entry, target, losses)
@@ -156,16 +156,19 @@ def _few(pins: list[Pin]) -> str:
     return str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {len(pins) - 1} more"
 
 
+_PAST = "the pins are enforced past the expiry"
+
+
 def _opens(entry: HostPolicy, target: Target, losses: LossLedger) -> datetime | None:
     if entry.expires is None or entry.on_expiry is OnExpiry.KEEP_ENFORCING:
         return None
     if entry.on_expiry is OnExpiry.FAIL:
         losses.add(Loss("on-expiry-fail", entry.host, "after its expiry the policy refuses every connection",
-                        ('say on-expiry = "keep-enforcing"',), given_up="the pins are enforced past the expiry"))  # fmt: skip
+                        ('say on-expiry = "keep-enforcing"',), given_up=_PAST))  # fmt: skip
         return None
     if target.opens == "never":
         losses.add(Loss("on-expiry-report", entry.host, "the target's pins do not expire",
-                        ('say on-expiry = "keep-enforcing"',), given_up="the pins are enforced past the expiry"))  # fmt: skip
+                        ('say on-expiry = "keep-enforcing"',), given_up=_PAST))  # fmt: skip
         return None
     day = entry.expires.strftime("%Y-%m-%d")
     if target.opens == "local-day":

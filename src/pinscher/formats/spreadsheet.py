@@ -162,9 +162,7 @@ class _Reader(Reader):
             if entry.pinset is None:
                 self.weakening("exception", entry.host)
         try:
-            policy = Policy(
-                entries, name=self.choices.policy_name, unlisted_hosts=others, keys=self._keys.values()
-            )
+            policy = Policy(entries, name=self.choices.policy_name, unlisted_hosts=others, keys=self._keys.values())
         except InvalidPolicyError as error:
             raise self.refuse(str(error)) from None
         return Reading(policy, tuple(self.weakenings))

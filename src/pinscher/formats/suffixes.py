@@ -1,8 +1,8 @@
 """
 Statements of the platforms that list a name once, with or without every name below it.
 
-Android, TrustKit, RFC 7469 and Chromium share this shape. What it cannot say: exactly one label below a name, and a name
-that is told something else than the names below it.
+Android, TrustKit, RFC 7469 and Chromium share this shape. What it cannot say: exactly one label below a name, and a
+name that is told something else than the names below it.
 """
 
 from __future__ import annotations

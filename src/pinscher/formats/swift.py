@@ -85,7 +85,7 @@ enum Pins {
               let chain = SecTrustCopyCertificateChain(trust) as? [SecCertificate] else { return false }
         var pins = Set<String>()
         for certificate in chain {
-            let der = [UInt8](SecCertificateCopyData(certificate) as Data)
+            let der = Array(SecCertificateCopyData(certificate) as Data)
             guard let key = publicKeyInfo(der) else { return false }
             pins.insert("sha256/" + encoded(key))
             pins.insert("cert-sha256/" + encoded(der[...]))
@@ -162,4 +162,6 @@ final class PinningManager: ServerTrustManager {
 #endif
 """
 
-FORMAT = Format(name=_NAME, title="Swift source (URLSession, Alamofire)", file_name="Pins.swift", read=None, write=write)
+FORMAT = Format(
+    name=_NAME, title="Swift source (URLSession, Alamofire)", file_name="Pins.swift", read=None, write=write
+)

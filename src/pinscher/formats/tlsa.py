@@ -44,7 +44,8 @@ def write(policy: Policy, choices: Choices) -> bytes:
         leaves, authorities = split(policy, str(pattern), said.pins, losses)
         for usage, pins in ((1, leaves), (0, authorities)):
             lines += [
-                f"_443._tcp.{pattern.name}. {_TTL} IN TLSA {usage} {_SELECTORS[pin.kind]} 1 {pin.digest.hex()}" for pin in pins
+                f"_443._tcp.{pattern.name}. {_TTL} IN TLSA {usage} {_SELECTORS[pin.kind]} 1 {pin.digest.hex()}"
+                for pin in pins
             ]
     return "\n".join([*comments(losses.settle(), ";"), *lines, ""]).encode()
 
@@ -66,7 +67,9 @@ def read(content: bytes, choices: Choices) -> Reading:
             continue
         match = _RECORD.match(record)
         if match is None:
-            raise reader.refuse("a record is '_443._tcp.NAME. IN TLSA USAGE SELECTOR MATCHING HEX', on one line", line=number)
+            raise reader.refuse(
+                "a record is '_443._tcp.NAME. IN TLSA USAGE SELECTOR MATCHING HEX', on one line", line=number
+            )
         host = reader.host(match["host"], line=number)
         service = (host, f"_{match['port']}._{match['protocol']}".lower())
         services.setdefault(service, {})[_pin(match, reader, host, number)] = None
@@ -80,7 +83,9 @@ def read(content: bytes, choices: Choices) -> Reading:
 def _pin(match: re.Match[str], reader: Reader, host: str, number: int) -> Pin:
     usage, selector, matching = (int(match[name]) for name in ("usage", "selector", "matching"))
     if usage not in _POSITIONS or selector not in (0, 1) or matching not in (0, 1):
-        raise reader.refuse(f"usage 0 to 3, selector 0 or 1, matching 0 or 1, found {usage} {selector} {matching}", line=number)
+        raise reader.refuse(
+            f"usage 0 to 3, selector 0 or 1, matching 0 or 1, found {usage} {selector} {matching}", line=number
+        )
     kind = PinKind.SPKI if selector else PinKind.CERTIFICATE
     digits = re.sub(r"[\s()]", "", match["content"])
     if matching == 0:

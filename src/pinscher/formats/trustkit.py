@@ -4,8 +4,8 @@ TrustKit's dictionary for iOS, as a property list: ``TSKConfiguration`` in an ``
 Rules of this file, each read in TrustKit's ``parse_configuration.m``, ``configuration_utils.m`` and
 ``TSKPinningValidator.m``:
 
-1. The exact name wins, else the longest name above it with ``kTSKIncludeSubdomains``. ``kTSKExcludeSubdomainFromParentPolicy``
-   stands alone, exempts that very name, and needs a wider entry.
+1. The exact name wins, else the longest name above it with ``kTSKIncludeSubdomains``.
+   ``kTSKExcludeSubdomainFromParentPolicy`` stands alone, exempts that very name, and needs a wider entry.
 2. A name needs a public suffix, and must not be one where it includes its subdomains.
 3. Fewer than two pins, or than one where nothing is enforced, stop the application at its start.
 4. ``kTSKExpirationDate`` is the start of a day in UTC; after it the domain counts as not pinned.
@@ -43,7 +43,9 @@ _SHAPE = Shape(exceptions="name")
 _INCLUDES, _EXCLUDES = "TSKIncludeSubdomains", "TSKExcludeSubdomainFromParentPolicy"
 _HASHES, _ENFORCES, _EXPIRES = "TSKPublicKeyHashes", "TSKEnforcePinning", "TSKExpirationDate"
 _REPORTS, _NO_DEFAULT = "TSKReportUris", "TSKDisableDefaultReportUri"
-_KNOWN = frozenset({_INCLUDES, _EXCLUDES, _HASHES, _ENFORCES, _EXPIRES, _REPORTS, _NO_DEFAULT, "TSKPublicKeyAlgorithms"})
+_KNOWN = frozenset(
+    {_INCLUDES, _EXCLUDES, _HASHES, _ENFORCES, _EXPIRES, _REPORTS, _NO_DEFAULT, "TSKPublicKeyAlgorithms"}
+)
 _GLOBAL = frozenset({"TSKPinnedDomains", "TSKSwizzleNetworkDelegates", "TSKIgnorePinningForUserDefinedTrustAnchors"})
 
 
@@ -90,7 +92,7 @@ def _check_suffix(name: str, choices: Choices, losses: LossLedger, *, includes: 
 
 
 def _overlaps(name: str) -> bool:
-    """Tell whether some beginning of ``.name`` without its last label is also its end, whatever the public suffix is."""
+    """Tell whether a beginning of ``.name`` short of its suffix is also its end, whatever the suffix is."""
     label = "." + name
     return any(
         label[:end][-size:] == label[:size]

@@ -39,7 +39,7 @@ ONE, TWO = (base64.b64encode(certificate.pin.digest).decode() for certificate in
 
 
 def oracle(written: bytes) -> Oracle:
-    """Judge by AOSP's rules: exact name or longest included suffix, empty or expired sets pass, else any key matches."""
+    """Judge by AOSP's rules: exact name or longest included suffix; empty or expired sets pass, else any key."""
     configurations = []
 
     def collect(element: ET.Element, inherited: ET.Element | None) -> None:
@@ -148,8 +148,7 @@ def pinned(domain: str, attributes: str = "", *, more: str = "", pin_set: str = 
         ("never-matches", pinned("bank.com") + pinned("*.shop.org")),
         ("exception", pinned("bank.com", ' includeSubdomains="true"',
                              more="<domain-config><domain>a.bank.com</domain><pin-set/></domain-config>")),
-        ("one-pin", f'<domain-config><domain>bank.com</domain><pin-set><pin digest="SHA-256">{ONE}</pin></pin-set>'
-                    "</domain-config>"),
+        ("one-pin", pinned("bank.com").replace(TWO, ONE)),
         ("report-only", pinned("bank.com", more='<trustkit-config enforcePinning="false"/>')),
         ("default-reports", pinned("bank.com", more='<trustkit-config enforcePinning="true"/>')),
     ],
@@ -187,7 +186,7 @@ def test_android_expiry_is_read_as_report(choices: Choices) -> None:
         b"\xff\xfe\x00",
         b'<?xml version="1.0" encoding="utf-7"?><network-security-config/>',
         b"<!DOCTYPE network-security-config><network-security-config/>",
-        b'<!DOCTYPE n [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><network-security-config>&b;</network-security-config>',
+        b'<!DOCTYPE n [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><network-security-config>&b;</network-security-config>',
         b'<!DOCTYPE n [<!ENTITY a SYSTEM "file:///etc/passwd">]><network-security-config>&a;</network-security-config>',
         b"<network-security-config>" + b"<domain-config>" * 100_000,
         configuration(""),
@@ -266,7 +265,7 @@ def test_android_bundle_yields_its_pins(choices: Choices) -> None:
 
 
 MANIFEST = b'<manifest package="com.example.app"><application/></manifest>'
-"""A manifest without the reference to the configuration, whose attribute aapt knows only with the platform's own jar."""
+"""A manifest without the reference to the configuration, whose attribute aapt knows only with the platform's jar."""
 
 
 def test_android_package_built_by_aapt_yields_its_pins_in_a_second(

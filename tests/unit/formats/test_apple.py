@@ -182,7 +182,7 @@ def shared() -> bytes:
     ],
 )  # fmt: skip
 def test_apple_hostile_file_is_one_clear_error(content: bytes, choices: Choices) -> None:
-    """A cycle, a shared structure, a duplicate key, an entity or a broken list is refused with the reader's own error."""
+    """A cycle, a shared structure, a doubled key, an entity or a broken list is refused with one error."""
     with pytest.raises(UnreadableFileError):
         APPLE.read(content, choices)
 
@@ -191,5 +191,5 @@ def test_apple_cycle_and_sharing_are_told(choices: Choices) -> None:
     """A list that holds itself and one that unfolds without end are refused for what they are."""
     with pytest.raises(UnreadableFileError, match="cycle"):
         APPLE.read(cycle(), choices)
-    with pytest.raises(UnreadableFileError, match="shared|nested"):
+    with pytest.raises(UnreadableFileError, match=r"shared|nested"):
         APPLE.read(shared(), choices)

@@ -21,7 +21,7 @@ ONE, TWO = (str(one.pin) for one in LEAVES[:2])
 
 
 def oracle(written: bytes) -> Oracle:
-    """Judge by Chromium's decoder and ``CheckPublicKeyPins``: the nearest listed name, bad keys first, then good ones."""
+    """Judge by Chromium's decoder and ``CheckPublicKeyPins``: nearest listed name, bad keys first, then good."""
     text = written.decode()
     hashes = {
         name: base64.b64decode(one) for name, one in re.findall(r"^// (\S+)\n// sha256/(\S+)$", text, re.MULTILINE)

@@ -41,7 +41,7 @@ def oracle(written: bytes) -> Oracle:
 
 
 def test_curl_decides_as_the_policy() -> None:
-    """A written file, the policy read from it and that one's file decide as the policy for their host, or are refused."""
+    """A written file, the policy read from it and that one's file decide as the policy for their host."""
     hold_always(CURL, oracle, Choices(AT), single_hosts(most_hosts=2), hosts=None)
 
 

@@ -1,4 +1,4 @@
-"""Source for Swift and Dart, judged by an oracle of its table; the rules are those at the top of ``formats/emitted.py``."""
+"""Source for Swift and Dart, judged by an oracle of its table; the rules are those of ``formats/emitted.py``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 SWIFT, DART = FORMATS["swift"], FORMATS["dart"]
 SWIFT_LINE = re.compile(
-    r'^        ("[^"]+"): Rule\(enforced: (\w+), pins: (\[.*?\]), denied: (\[.*?\]), opens: (\d+), closes: (\d+)\),$', re.M
+    r'^        ("[^"]+"): Rule\(enforced: (\w+), pins: (\[.*?\]), denied: (\[.*?\]), opens: (\d+), closes: (\d+)\),$',
+    re.MULTILINE,
 )
-DART_LINE = re.compile(r'^  ("[^"]+"): _Rule\((\w+), <String>(\[.*?\]),() (\d+), (\d+)\),$', re.M)
+DART_LINE = re.compile(r'^  ("[^"]+"): _Rule\((\w+), <String>(\[.*?\]),() (\d+), (\d+)\),$', re.MULTILINE)
 
 
 def oracle(line: re.Pattern[str], *, sees_leaf_only: bool = False) -> object:

@@ -44,6 +44,17 @@ def test_envoy_decides_as_the_policy() -> None:
     hold_always(ENVOY, oracle, Choices(AT), single_hosts(certificates=True))
 
 
+def test_envoy_keys_and_certificates_have_their_own_lists(choices: Choices) -> None:
+    """A key's digest is written in base64 and a certificate's in hexadecimal, each in its list alone."""
+    key = f'[keys.whole]\npin = "{LEAVES[1].certificate_pin}"\nrole = "leaf"\n'
+    table = '[hosts."bank.com"]\npins = ["leaf0", "whole"]'
+    cluster = json.loads(ENVOY.write(policy_of(key, table), choices))["clusters"][0]
+    context = cluster["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"]
+    keys, certificates = context["verify_certificate_spki"], context["verify_certificate_hash"]
+    assert [LEAVES[0].pin.digest] == [base64.b64decode(one) for one in keys]
+    assert [LEAVES[1].certificate_pin.digest.hex()] == certificates
+
+
 def test_envoy_recorded_loss_stands_in_a_comment() -> None:
     """An accepted loss is recorded in front of the document, as YAML has comments."""
     wanted = policy_of(host_table("bank.com", pins="leaf0 root0"))

@@ -61,8 +61,16 @@ def test_fingerprint_reports_that_names_are_not_compared(choices: Choices) -> No
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"bank.com", b"bank.com " + b"0" * 40, b"bank.com zz", b"ban\x1bk " + b"0" * 64, b"b.com %s\nb.com %s" % (b"0" * 64, b"1" * 64)]
-)  # fmt: skip
+    "content",
+    [
+        b"",
+        b"bank.com",
+        b"bank.com " + b"0" * 40,
+        b"bank.com zz",
+        b"ban\x1bk " + b"0" * 64,
+        b"b.com %s\nb.com %s" % (b"0" * 64, b"1" * 64),
+    ],
+)
 def test_fingerprint_hostile_file_is_one_clear_error(content: bytes, choices: Choices) -> None:
     """SHA-1, doubled hosts and lines that are none are refused with their line."""
     with pytest.raises(UnreadableFileError) as caught:

@@ -1,4 +1,4 @@
-"""Source for Go, judged by the Go compiler and its program; the rules are those at the top of ``formats/emitted.py``."""
+"""Source for Go, judged by Go itself; the rules are those at the top of ``formats/emitted.py``."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ def test_node_decides_as_the_policy(tmp_path: Path, tool: Callable[[str], str]) 
 
     def oracle(written: bytes) -> Oracle:
         (tmp_path / "pins.js").write_bytes(written)
-        done = subprocess.run([node, "ask.js"], cwd=tmp_path, input=asked, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(
+            [node, "ask.js"], cwd=tmp_path, input=asked, capture_output=True, text=True, check=True, timeout=30
+        )
         answers = json.loads(done.stdout)
 
         def decide(host: str, chain: Chain, at: datetime) -> bool:
@@ -96,26 +98,30 @@ def test_node_itself_obeys_the_module(tmp_path: Path, tool: Callable[[str], str]
             cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30,
         )  # fmt: skip
     assert f"{answer} {answer}" == done.stdout
+    assert [False, False] == [record.resumed for record in server.evidence], "a resumed session would not be checked"
 
 
-def test_node_refuses_an_appended_genuine_authority(tmp_path: Path, tool: Callable[[str], str]) -> None:
-    """CVE-2016-2402: a pinned certificate that the server only sends along, and that signed nothing, does not count."""
-    root = Authority.root("Formats Root")
-    genuine = Authority.root("Genuine").intermediate("Pinned Intermediate")
-    held = root.intermediate("Pinned Intermediate").issue("localhost")
-    stranger = genuine.issue("localhost").chain[1]
-    wanted = Policy.loads(
-        f'format = 1\nname = "p"\nversion = 1\n[hosts."localhost"]\npins = ["{Pin.of(stranger)}"]\n'
-    )
+def test_node_counts_no_key_that_did_not_sign(tmp_path: Path, tool: Callable[[str], str]) -> None:
+    """CVE-2016-2402: a genuine authority that a forged leaf only names as its issuer does not count."""
+    intermediate = Authority.root("Formats Root").intermediate("Formats Intermediate")
+    genuine, forged = intermediate.issue("localhost"), intermediate.forged_issuer("localhost")
+    wanted = policy_of(host_table("bank.com"))
     (tmp_path / "pins.js").write_bytes(NODE.write(wanted, Choices(AT)))
-    (tmp_path / "connect.js").write_text(CONNECT)
-    (tmp_path / "root.pem").write_bytes(root.pem if isinstance(root.pem, bytes) else root.pem.encode())
-    with TlsServer(held, chain=[held.der, stranger, *held.chain[1:]]) as server:
-        done = subprocess.run(
-            [tool("node"), "connect.js", str(server.port)],
-            cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30,
-        )  # fmt: skip
-    assert "ERR_PIN_MISMATCH ERR_PIN_MISMATCH" == done.stdout
+    (tmp_path / "issuer").write_bytes(genuine.chain[1])
+    (tmp_path / "genuine").write_bytes(genuine.der)
+    (tmp_path / "forged").write_bytes(forged.der)
+    ask = """
+    const { readFileSync } = require('fs');
+    const { pinsOf } = require('./pins.js');
+    const pins = (leaf) => pinsOf({ raw: readFileSync(leaf), issuerCertificate: { raw: readFileSync('issuer') } });
+    process.stdout.write(JSON.stringify([pins('genuine'), pins('forged')]));
+    """
+    done = subprocess.run(
+        [tool("node"), "-e", ask], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
+    )
+    expected = [[genuine.der, genuine.chain[1]], [forged.der]]
+    pins = [[str(Pin.of(der, kind=kind)) for der in path for kind in ("spki", "certificate")] for path in expected]
+    assert pins == json.loads(done.stdout)
 
 
 def test_node_refuses_addresses_by_name(choices: Choices) -> None:

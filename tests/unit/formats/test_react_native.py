@@ -40,7 +40,9 @@ def oracle(written: bytes) -> Oracle:
         return "expirationDate" in one and at > datetime.fromisoformat(one["expirationDate"]).replace(tzinfo=UTC)
 
     def on_ios(host: str, chain: Chain, at: datetime) -> bool:
-        wider = {name: test_trustkit.is_subdomain(name, host) for name, one in options.items() if one["includeSubdomains"]}
+        wider = {
+            name: test_trustkit.is_subdomain(name, host) for name, one in options.items() if one["includeSubdomains"]
+        }
         best = host if host in options else max(wider, key=wider.__getitem__, default=None)
         if best is None or (best != host and not wider[best]) or is_expired(options[best], at):
             return True

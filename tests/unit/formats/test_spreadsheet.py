@@ -19,21 +19,23 @@ from datetime import datetime
 CSV = FORMATS["csv"]
 
 
+def reach(pattern: str, host: str) -> tuple[int, int] | None:
+    """Return how closely a pattern reaches a host, the closer the greater, or None."""
+    stars, _dot, name = pattern.partition(".") if pattern.lstrip("'").startswith("*") else ("", "", pattern)
+    if not stars:
+        return (999, 0) if host == name else None
+    if stars == "**" and host == name:
+        return (998, 0)
+    if not host.endswith("." + name):
+        return None
+    depth = host.removesuffix("." + name).count(".") + 1
+    return (len(name), 1 if stars == "*" else 0) if stars == "**" or depth == 1 else None
+
+
 def oracle(written: bytes) -> Oracle:
     """Judge as a person reads the table: the most specific host, then denied keys, expiry, pins and the mode."""
     rows = list(csv.DictReader(io.StringIO(written.decode())))
     others = next(row["use"] for row in rows if row["host"] == "(any other)")
-
-    def reach(pattern: str, host: str) -> tuple[int, int] | None:
-        stars, dot, name = pattern.partition(".") if pattern.lstrip("'").startswith("*") else ("", "", pattern)
-        if not stars:
-            return (999, 0) if host == name else None
-        if stars == "**" and host == name:
-            return (998, 0)
-        if not host.endswith("." + name):
-            return None
-        depth = host.removesuffix("." + name).count(".") + 1
-        return (len(name), 1 if stars == "*" else 0) if stars == "**" or depth == 1 else None
 
     def decide(host: str, chain: Chain, at: datetime) -> bool:
         matching = {row["host"]: reach(row["host"], host) for row in rows[1:] if reach(row["host"], host)}

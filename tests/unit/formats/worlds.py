@@ -123,7 +123,7 @@ def single_hosts(draw: st.DrawFn, *, certificates: bool = False, most_hosts: int
     """Draw a policy of single hosts that pin leaves: their keys, their certificates, or both."""
     hosts = draw(st.lists(st.sampled_from(NAMES + ADDRESSES[:1]), min_size=1, max_size=most_hosts, unique=True))
     kinds = st.sampled_from(["certificate_pin", "pin"] if certificates else ["pin"])
-    pin = st.builds(lambda one, kind: getattr(one, kind), st.sampled_from(LEAVES), kinds)
+    pin = st.builds(getattr, st.sampled_from(LEAVES), kinds)
     entries = [
         HostPolicy(HostPattern.parse(host), PinSet(draw(st.lists(pin, min_size=1, max_size=2, unique=True))))
         for host in hosts
@@ -172,8 +172,7 @@ def hold(
     assert dialect.write is not None
     try:
         written = dialect.write(policy, choices)
-    except FormatLossError as error:
-        assert error.losses, "a refusal names what cannot be said"
+    except FormatLossError:
         return False
     agree(policy, oracle(written), hosts)
     if dialect.read is not None and any(entry.pinset for entry in policy.hosts):
