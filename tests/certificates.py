@@ -11,7 +11,16 @@ import functools
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-SEQUENCE, SET, INTEGER, BIT_STRING, OCTET_STRING, NULL, IDENTIFIER, UTF8 = 0x30, 0x31, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0C
+SEQUENCE, SET, INTEGER, BIT_STRING, OCTET_STRING, NULL, IDENTIFIER, UTF8 = (
+    0x30,
+    0x31,
+    0x02,
+    0x03,
+    0x04,
+    0x05,
+    0x06,
+    0x0C,
+)
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 
 RSA_ENCRYPTION = "1.2.840.113549.1.1.1"

@@ -96,6 +96,8 @@ class Pin:
 
 
 def _digest(text: str, encoded: str) -> bytes:
+    if len(encoded) % 4:
+        raise InvalidPinError(text, _why_not_base64(encoded))
     try:
         digest = binascii.a2b_base64(encoded.encode("ascii"), strict_mode=True)
     except (UnicodeEncodeError, binascii.Error):
@@ -107,8 +109,12 @@ def _digest(text: str, encoded: str) -> bytes:
     return digest
 
 
+_AROUND = " \t\r\n\"'`\ufeff"
+"""What people copy along with a pin: spaces, line ends, quotes and a byte order mark."""
+
+
 def _why_not(text: str) -> str:
-    lowered = text.strip().lower()
+    lowered = text.strip(_AROUND).lower()
     if lowered.startswith(("sha1", "md5", "sha-1")):
         return "SHA-1 and MD5 are broken; make a new pin from the certificate with 'pinscher pin FILE'"
     if lowered.startswith(("sha256/", "cert-sha256/", "sha256:", "sha256-", "pin-sha256", "sha-256")):

@@ -2,7 +2,7 @@
 Where in a document's text a field stands; looked for only when there is an error to place.
 
 It answers with the deepest part of a path that it finds, and with None rather than guess. The text was parsed before,
-so its syntax is known to be right; lines end where the parsers end them, at ``\\n`` alone. Each look takes time in
+so its syntax is known to be right; lines end where the parsers end them, at a line feed alone. Each look takes time in
 proportion to the text, however deep the text is nested.
 """
 
@@ -83,9 +83,9 @@ def _line_of_deepest(text: str, path: Path, places: Iterable[Place]) -> int | No
     return None if best is None else _line(text, best[1])
 
 
-def _json_places(text: str) -> Iterator[tuple[list[str | int | None], int]]:
+def _json_places(text: str) -> Iterator[tuple[list[str | int], int]]:
     """Yield the path of every key and array element of a JSON text, as one list that changes, with its offset."""
-    stack: list[str | int | None] = []
+    stack: list[str | int] = []
     key_next = False
     for token in _TOKEN.finditer(text):
         mark, offset = token.group(), token.start()
@@ -109,7 +109,7 @@ def _json_places(text: str) -> Iterator[tuple[list[str | int | None], int]]:
         if stack and isinstance(stack[-1], int):
             yield stack, offset
         if mark in "{[":
-            stack.append(None if mark == "{" else 0)
+            stack.append("" if mark == "{" else 0)
             key_next = mark == "{"
 
 

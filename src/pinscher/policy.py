@@ -244,7 +244,7 @@ def _second(entry: HostPolicy, spelt: str, table: Mapping[str, Any]) -> InvalidP
 
 
 def _check_same(given: Document, read: Document) -> None:
-    """Refuse what code can say and a document cannot: two values of one name, and a name that stands for another pin."""
+    """Refuse what code can say and a document cannot: two values of one name, or a name for another pin."""
     for what, before, after in (
         ("hosts", [entry.host for entry in given.hosts], read.hosts),
         ("keys", [key.name for key in given.keys], read.keys),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pinscher.lab.authority import Authority, HeldCertificate
 from pinscher.lab.server import TlsServer
 
-from .clients import BODY, HOST, SECRET, TIMEOUT, client
+from .clients import BODY, HOST, RACES_IN_TLS_1_3, SECRET, TIMEOUT, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,7 @@ class Way:
     name: str
     exchange: ProxiedExchange = field(repr=False)
     protocol: str = "http"
+    talks_at_most: ssl.TLSVersion | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -93,21 +94,21 @@ def _trusting() -> ssl.SSLContext:
     return ssl.create_default_context(cadata=_authority().pem.decode())
 
 
-def proxied(name: str, package: str, how: str, *, protocol: str = "http") -> Callable[[Any], Any]:
+def proxied(name: str, package: str, how: str, **server: Any) -> Callable[[Any], Any]:
     """Put an exchange through a proxy in clear on the table."""
-    return _registered(f"{name}, CONNECT", package, how, protocol, secured=False)
+    return _registered(f"{name}, CONNECT", package, how, server, secured=False)
 
 
-def tls_in_tls(name: str, package: str, how: str, *, protocol: str = "http") -> Callable[[Any], Any]:
+def tls_in_tls(name: str, package: str, how: str, **server: Any) -> Callable[[Any], Any]:
     """Put an exchange through a proxy that speaks TLS itself on the table."""
-    return _registered(f"{name}, TLS in TLS", package, how, protocol, secured=True)
+    return _registered(f"{name}, TLS in TLS", package, how, server, secured=True)
 
 
-def _registered(name: str, package: str, how: str, protocol: str, *, secured: bool) -> Callable[[Any], Any]:
+def _registered(name: str, package: str, how: str, server: dict[str, Any], *, secured: bool) -> Callable[[Any], Any]:
     def register(exchange: Any) -> Any:
         played = _run(exchange) if asyncio.iscoroutinefunction(exchange) else exchange
-        (IN_TLS if secured else IN_CLEAR).append(Way(name, played, protocol))
-        client(name, package, how, protocol=protocol)(through(played, secured=secured))
+        (IN_TLS if secured else IN_CLEAR).append(Way(name, played, **server))
+        client(name, package, how, **server)(through(played, secured=secured))
         return exchange
 
     return register
@@ -235,9 +236,9 @@ IN_TLS_OF_ASYNCIO.append(Way("websockets", _run(websockets_asyncio), "websocket"
 
 
 @tls_in_tls(
-    "websockets, sync", "websockets", "`connect(uri, ssl=context, proxy=url, proxy_ssl=other)`", protocol="websocket"
+    "websockets, sync", "websockets", "`connect(uri, ssl=context, proxy=url, proxy_ssl=other)`", **RACES_IN_TLS_1_3
 )
-@proxied("websockets, sync", "websockets", "`connect(uri, ssl=context, proxy=url)`", protocol="websocket")
+@proxied("websockets, sync", "websockets", "`connect(uri, ssl=context, proxy=url)`", **RACES_IN_TLS_1_3)
 def websockets_sync(context: ssl.SSLContext, port: int, proxy: Proxy) -> None:
     """Echo a message."""
     from websockets.sync.client import connect

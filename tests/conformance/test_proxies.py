@@ -39,7 +39,7 @@ def refused(way: Way, context: ssl.SSLContext, port: int, proxy: Proxy) -> pinsc
 @pytest.mark.parametrize("way", FORMS, ids=str)
 def test_an_intercepting_proxy_gets_nothing(world: World, way: Way) -> None:
     """A proxy that answers in the server's place, with a CA that the machine trusts, gets CONNECT and nothing more."""
-    with TlsServer(world.root.issue(HOST), protocol="connect-intercept") as proxy:
+    with TlsServer(world.root.issue(HOST), protocol="connect-intercept", tickets=False) as proxy:
         verdict = refused(way, world.context(), 443, Proxy(proxy.port))
         proxy.wait_idle()
         assert 0 == proxy.application_bytes
@@ -55,7 +55,7 @@ def test_an_intercepting_proxy_gets_nothing(world: World, way: Way) -> None:
 def test_an_intercepting_proxy_reads_what_is_not_pinned(world: World, way: Way) -> None:
     """The same client with the standard library's context hands the same proxy the secret: pins make the difference."""
     unpinned = ssl.create_default_context(cadata=world.root.pem.decode())
-    with TlsServer(world.root.issue(HOST), protocol="connect-intercept") as proxy:
+    with TlsServer(world.root.issue(HOST), protocol="connect-intercept", tickets=False) as proxy:
         way.exchange(unpinned, 443, Proxy(proxy.port))
         proxy.wait_idle()
         assert b"correct-horse" in proxy.evidence[0].content
@@ -65,8 +65,8 @@ def test_an_intercepting_proxy_reads_what_is_not_pinned(world: World, way: Way) 
 def test_one_context_judges_proxy_and_server(world: World, way: Way) -> None:
     """With a pinned context on both legs the proxy and the server behind it are judged, each by itself."""
     context = world.context()
-    with TlsServer(world.genuine, protocol=way.protocol) as server:
-        with TlsServer(world.genuine, protocol="connect-proxy-tls") as proxy:
+    with TlsServer(world.genuine, protocol=way.protocol, tickets=False) as server:
+        with TlsServer(world.genuine, protocol="connect-proxy-tls", tickets=False) as proxy:
             way.exchange(context, server.port, Proxy(proxy.port, context))
             proxy.wait_idle()
         server.wait_idle()
@@ -78,7 +78,7 @@ def test_one_context_judges_proxy_and_server(world: World, way: Way) -> None:
 def test_a_rogue_proxy_is_not_even_told_the_way(world: World, way: Way) -> None:
     """A proxy with a rogue key sees neither CONNECT nor credentials for the proxy when its own leg is pinned."""
     context = world.context()
-    with TlsServer(world.root.issue(HOST), protocol="connect-proxy-tls") as proxy:
+    with TlsServer(world.root.issue(HOST), protocol="connect-proxy-tls", tickets=False) as proxy:
         verdict = refused(way, context, 443, Proxy(proxy.port, context))
         proxy.wait_idle()
         assert (0, 0) == (proxy.application_bytes, proxy.evidence[0].tunnelled_bytes)
@@ -91,8 +91,8 @@ def test_a_rogue_proxy_is_not_even_told_the_way(world: World, way: Way) -> None:
 def test_a_rogue_server_behind_asyncio_in_tls_gets_nothing(world: World, way: Way) -> None:
     """Behind a genuine proxy, a server with a rogue key gets nothing through asyncio's own TLS in TLS."""
     context = world.context()
-    with TlsServer(world.root.issue(HOST), protocol=way.protocol) as server:
-        with TlsServer(world.genuine, protocol="connect-proxy-tls") as proxy:
+    with TlsServer(world.root.issue(HOST), protocol=way.protocol, tickets=False) as server:
+        with TlsServer(world.genuine, protocol="connect-proxy-tls", tickets=False) as proxy:
             verdict = refused(way, context, server.port, Proxy(proxy.port, context))
             proxy.wait_idle()
         server.wait_idle()

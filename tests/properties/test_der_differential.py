@@ -85,9 +85,34 @@ def _cuts(der: bytes) -> Iterator[bytes]:
         yield _with(der, place, b"\x00")
 
 
-_LENGTHS = (b"\x80", b"\x81\x00", b"\x81\x7f", b"\x82\x00\x20", b"\x83\x00\x00\x05", b"\x84\xff\xff\xff\xff", b"\x89" + b"\x00" * 8 + b"\x09",
-            b"\x88\x00\x00\x00\x00\x00\x00\x00\x2c", b"\xfe", b"\xff")  # fmt: skip
-_TAGS = (b"\x00", b"\x02", b"\x03", b"\x10", b"\x22", b"\x23", b"\x24", b"\x30", b"\x31", b"\x70", b"\xa0", b"\xa1", b"\x1f\x30", b"\x3f\x10")
+_LENGTHS = (
+    b"\x80",
+    b"\x81\x00",
+    b"\x81\x7f",
+    b"\x82\x00\x20",
+    b"\x83\x00\x00\x05",
+    b"\x84\xff\xff\xff\xff",
+    b"\x89" + b"\x00" * 8 + b"\x09",
+    b"\x88\x00\x00\x00\x00\x00\x00\x00\x2c",
+    b"\xfe",
+    b"\xff",
+)
+_TAGS = (
+    b"\x00",
+    b"\x02",
+    b"\x03",
+    b"\x10",
+    b"\x22",
+    b"\x23",
+    b"\x24",
+    b"\x30",
+    b"\x31",
+    b"\x70",
+    b"\xa0",
+    b"\xa1",
+    b"\x1f\x30",
+    b"\x3f\x10",
+)
 
 
 def _headers(der: bytes) -> Iterator[bytes]:
@@ -101,7 +126,11 @@ def _long_winded(der: bytes, *, outer: bool = True) -> Iterator[bytes]:
     tag, content = der[0], _content(der)
     if outer:
         for octets in (1, 2, 4, 5, 9):
-            yield bytes([tag, 0x80 | octets]) + len(content).to_bytes(octets if len(content) < 256 ** octets else 2) + content
+            yield (
+                bytes([tag, 0x80 | octets])
+                + len(content).to_bytes(octets if len(content) < 256**octets else 2)
+                + content
+            )
         yield bytes([tag, 0x80]) + content + b"\x00\x00"
     if tag & 0x20:
         parts = list(_parts(content))
@@ -116,9 +145,11 @@ def _content(element: bytes) -> bytes:
 
 def _parts(content: bytes) -> Iterator[bytes]:
     while content:
-        length = 2 + content[1] if content[1] < 0x80 else 2 + (content[1] & 0x7F) + int.from_bytes(
-            content[2 : 2 + (content[1] & 0x7F)]
-        )  # fmt: skip
+        length = (
+            2 + content[1]
+            if content[1] < 0x80
+            else 2 + (content[1] & 0x7F) + int.from_bytes(content[2 : 2 + (content[1] & 0x7F)])
+        )
         yield content[:length]
         content = content[length:]
 

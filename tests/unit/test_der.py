@@ -91,7 +91,11 @@ def test_writing_a_key_anew_would_change_its_pin(kind: str) -> None:
     """Rule 1: a library that reads such a key and writes it again makes another pin, which is why we never do."""
     der = certificate(key_infos()[kind])
     try:
-        anew = x509.load_der_x509_certificate(der).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        anew = (
+            x509.load_der_x509_certificate(der)
+            .public_key()
+            .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        )
     except ValueError:
         anew = b"this release of the library cannot read the key at all"
     assert anew != SubjectPublicKeyInfo.of_certificate(der).der
@@ -126,9 +130,9 @@ def test_certificates_that_were_really_signed() -> None:
         der = builder.sign(key, None if is_edwards else hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
         public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
         assert (kind, public) == (kind, SubjectPublicKeyInfo.of_certificate(der).der)
-        assert CertificateSummary("CN=api.bank.example", "CN=api.bank.example", "1d2d", start, start + timedelta(days=1)) == (
-            certificate_summary(der)
-        )
+        assert CertificateSummary(
+            "CN=api.bank.example", "CN=api.bank.example", "1d2d", start, start + timedelta(days=1)
+        ) == (certificate_summary(der))
 
 
 def test_a_version_one_certificate_has_no_version_field() -> None:
@@ -176,16 +180,25 @@ def _outer(*fields: bytes) -> bytes:
         (tlv(SEQUENCE), "the bytes end inside a header at byte 2"),
         (tlv(SEQUENCE, integer(1)), "expected a TBSCertificate, found tag 0x02 at byte 2"),
         (tlv(SEQUENCE, tlv(SEQUENCE, *_FIELDS)), "the bytes end inside a header at byte 94"),
-        (tlv(SEQUENCE, tlv(SEQUENCE, *_FIELDS), SIGNATURE), "expected a signature algorithm, found tag 0x03 at byte 95"),
-        (tlv(SEQUENCE, tlv(SEQUENCE, *_FIELDS), SIGNED_BY, SIGNED_BY), "expected a signature, found tag 0x30 at byte 101"),
-        (tlv(SEQUENCE, tlv(SEQUENCE, *_FIELDS), SIGNED_BY, SIGNATURE, tlv(NULL)), "bytes after the signature at byte 169"),
+        (
+            tlv(SEQUENCE, tlv(SEQUENCE, *_FIELDS), SIGNATURE),
+            "expected a signature algorithm, found tag 0x03 at byte 95",
+        ),
+        (
+            tlv(SEQUENCE, tlv(SEQUENCE, *_FIELDS), SIGNED_BY, SIGNED_BY),
+            "expected a signature, found tag 0x30 at byte 101",
+        ),
+        (
+            tlv(SEQUENCE, tlv(SEQUENCE, *_FIELDS), SIGNED_BY, SIGNATURE, tlv(NULL)),
+            "bytes after the signature at byte 169",
+        ),
         (_outer(), "the bytes end inside a header at byte 4"),
         (_outer(*_FIELDS[1:]), "expected a serial number, found tag 0x30 at byte 5"),
         (_outer(*_FIELDS[:1], *_FIELDS[2:4], *_FIELDS[5:]), "the bytes end inside a header at byte 86"),
         (_outer(*_FIELDS[:5]), "the bytes end inside a header at byte 50"),
         (_outer(*_FIELDS[:5], tlv(BIT_STRING, b"\x00")), "expected a subjectPublicKeyInfo, found tag 0x03 at byte 50"),
     ],
-)  # fmt: skip
+)
 def test_bytes_that_are_no_certificate(der: bytes, reason: str) -> None:
     """Rule 2: whatever is not one certificate is refused, told with the place where the reading stopped."""
     with pytest.raises(CertificateParseError) as caught:
@@ -203,10 +216,13 @@ def test_bytes_that_are_no_certificate(der: bytes, reason: str) -> None:
         (tlv(SEQUENCE, tlv(SEQUENCE, tlv(NULL))), "expected an algorithm's identifier, found tag 0x05 at byte 4"),
         (tlv(SEQUENCE, algorithm("1.3.101.112")), "the bytes end inside a header at byte 9"),
         (tlv(SEQUENCE, algorithm("1.3.101.112"), tlv(0x23)), "expected a public key, found tag 0x23 at byte 9"),
-        (tlv(SEQUENCE, algorithm("1.3.101.112"), tlv(BIT_STRING), b"\x05\x00"), "bytes after the public key at byte 11"),
+        (
+            tlv(SEQUENCE, algorithm("1.3.101.112"), tlv(BIT_STRING), b"\x05\x00"),
+            "bytes after the public key at byte 11",
+        ),
         (KEY + b"\x00", "bytes after the end of the subjectPublicKeyInfo at byte 44"),
     ],
-)  # fmt: skip
+)
 def test_bytes_that_are_no_key(key: bytes, reason: str) -> None:
     """Rule 2: a subjectPublicKeyInfo is one algorithm and one BIT STRING, and nothing else."""
     with pytest.raises(CertificateParseError) as caught:
@@ -249,7 +265,7 @@ def test_any_bytes_are_a_key_or_the_one_error(der: bytes) -> None:
     try:
         assert SubjectPublicKeyInfo.of_certificate(der).der in der
     except CertificateParseError as error:
-        assert 0 <= error.offset <= len(der)  # noqa: PT017
+        assert 0 <= error.offset <= len(der)
 
 
 def test_giant_input_costs_no_more_than_its_hash() -> None:
@@ -314,10 +330,15 @@ def test_a_name_is_shown_in_two_hundred_characters() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [attribute(b"\xff" * 1_000_000), attribute(b"ab") * 75_000, tlv(SET) * 500_000, tlv(SET, tlv(SEQUENCE, b"\x04\x00" * 500_000)),
-     attribute(b"x", kind="1.3" + ".1" * 1000)],
+    [
+        attribute(b"\xff" * 1_000_000),
+        attribute(b"ab") * 75_000,
+        tlv(SET) * 500_000,
+        tlv(SET, tlv(SEQUENCE, b"\x04\x00" * 500_000)),
+        attribute(b"x", kind="1.3" + ".1" * 1000),
+    ],
     ids=["one value", "many names", "empty sets", "many values", "long identifier"],
-)  # fmt: skip
+)
 def test_a_megabyte_of_name_costs_linear_time(name: bytes) -> None:
     """Threat 14: a megabyte of name is shown in bounded text and in a time that grows with its length alone."""
     started = time.process_time()
@@ -328,8 +349,16 @@ def test_a_megabyte_of_name_costs_linear_time(name: bytes) -> None:
 @pytest.mark.parametrize(
     ("times", "not_before", "not_after"),
     [
-        (validity(b"491231235959Z", b"500101000000Z"), datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(1950, 1, 1, tzinfo=UTC)),
-        (validity(b"20500101000000Z", b"99991231235959Z", GENERALIZED_TIME), datetime(2050, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (
+            validity(b"491231235959Z", b"500101000000Z"),
+            datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC),
+            datetime(1950, 1, 1, tzinfo=UTC),
+        ),
+        (
+            validity(b"20500101000000Z", b"99991231235959Z", GENERALIZED_TIME),
+            datetime(2050, 1, 1, tzinfo=UTC),
+            datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+        ),
         (validity(b"240230000000Z", b"240229000000Z"), None, datetime(2024, 2, 29, tzinfo=UTC)),
         (validity(b"250101000060Z", b"251301000000Z"), None, None),
         (validity(b"2501010000Z", b"250101000000+0100"), None, None),
@@ -342,7 +371,7 @@ def test_a_megabyte_of_name_costs_linear_time(name: bytes) -> None:
         (tlv(SEQUENCE, b"\x17\x80"), None, None),
         (tlv(SEQUENCE, *[tlv(0x17, b"250101000000Z")] * 3), None, None),
     ],
-)  # fmt: skip
+)
 def test_times_as_they_are_shown(times: bytes, not_before: datetime | None, not_after: datetime | None) -> None:
     """A time is read in the one form that RFC 5280 allows, and otherwise not at all."""
     summary = certificate_summary(certificate(KEY, times=times))

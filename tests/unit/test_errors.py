@@ -19,7 +19,7 @@ from pinscher.errors import PinningError, escaped
         ("back\\slash", "back\\\\slash"),
         ("\x7f\x9b", "\\x7f\\x9b"),
         ("\u202egnp.exe", "\\u202egnp.exe"),
-        ("аpple", "\\u0430pple"),
+        ("\u0430pple", "\\u0430pple"),
         ("\U0001f415", "\\U0001f415"),
         ("\ud800", "\\ud800"),
     ],

@@ -32,7 +32,7 @@ def test_new_document_begins_at_version_one() -> None:
 
 LAYOUTS = {
     "one line": f'[hosts."api.bank.example"]  # payments\npins = ["{A}", "{B}"]  # two\nnote = "x"\n',
-    "many lines": f'[hosts."api.bank.example"]\npins = [\n    "{A}",  # now\n    "{B}"  # next\n]\n[hosts."z.example"]\npins = ["{A}"]\n',  # noqa: E501
+    "many lines": f'[hosts."api.bank.example"]\npins = [\n    "{A}",  # now\n    "{B}"  # next\n]\n[hosts."z.example"]\npins = ["{A}"]\n',
     "trailing comma": f"[hosts.'api.bank.example']\npins = [\n\t'{A}',\n\t'{B}',\n\t# nothing more\n]\n",
     "spaces": f'  [ hosts . "api.bank.example" ]\n  pins=[ "{A}","{B}" , ]\n',
     "other spelling": f'[hosts."API.Bank.Example"]\nmode = "enforce"\npins = ["{A}", "{B}"]\n',

@@ -49,7 +49,7 @@ def test_each_protocol_has_its_port(protocol: Protocol, port: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", ":443", "a.example:", "a.example:0", "a.example:65536", "a.example:https", "a.example:\u0661", "a.example:+4",  # noqa: E501
+        "", ":443", "a.example:", "a.example:0", "a.example:65536", "a.example:https", "a.example:\u0661", "a.example:+4",
         "[::1", "[::1]443", "[::1]:", "https://a.example/", "user@a.example", "a..example", "*.a.example", "a\x00b",
         "127.1", "a.example:443:1",
     ],
