@@ -36,14 +36,13 @@ def load(name: str) -> Any:
 def target(name: str) -> tuple[Callable[[bytes], None], Sequence[bytes]]:
     """Return the function and the seeds of a fuzz target."""
     module = load(name)
-    if hasattr(module, "fuzz"):
-        return module.fuzz, module.SEEDS
-    return module.one_input, module.seeds()
+    fuzz = module.fuzz if hasattr(module, "fuzz") else module.one_input
+    return fuzz, module.SEEDS if hasattr(module, "SEEDS") else module.seeds()
 
 
 def test_every_parser_has_a_target() -> None:
-    """Certificates, pins and hosts each have a fuzz target."""
-    assert {"fuzz_certificate", "fuzz_host", "fuzz_pin"} <= set(TARGETS)
+    """Certificates, pins, hosts, policies and foreign files each have a fuzz target."""
+    assert {"fuzz_certificate", "fuzz_formats", "fuzz_host", "fuzz_pin", "fuzz_policy"} <= set(TARGETS)
 
 
 @pytest.mark.parametrize("name", TARGETS)

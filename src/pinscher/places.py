@@ -1,9 +1,9 @@
 """
 Where in a document's text a field stands; looked for only when there is an error to place.
 
-It answers with the deepest part of a path that it finds, and with None rather than guess. The text was parsed before,
-so its syntax is known to be right; lines end where the parsers end them, at a line feed alone. Each look takes time in
-proportion to the text, however deep the text is nested.
+It answers with the deepest part of a path that it finds, and with None rather than guess. But for the look for long
+keys, the text was parsed before, so its syntax is known to be right. Lines end where the parsers end them, at a line
+feed alone. Each look takes time in proportion to the text, however deep the text is nested.
 """
 
 from __future__ import annotations
@@ -62,6 +62,20 @@ def half_pair_in_json(text: str) -> int | None:
     return next((_line(text, offset) for offset in halves), None)
 
 
+def long_key_in_toml(text: str, most: int) -> int | None:
+    """Return the line of the first key of a TOML text with more than *most* parts; the text need not be TOML."""
+    parts = 0
+    for token in _TOML_TOKEN.finditer(text):
+        mark = token.group()
+        if mark in "[]{}=,\n" or mark[0] == "#":
+            parts = 0
+        elif mark != ".":
+            parts += 1
+        if parts > most:
+            return _line(text, token.start())
+    return None
+
+
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^\s{}\[\],:"]++')
 _WHOLE = re.compile(r"-?[0-9]{1,4300}|true|false|null")
 _SURROGATES = re.compile(
@@ -118,8 +132,8 @@ _TOML_TOKEN = re.compile(
     \#[^\n]*+
     | """(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
     | \'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}
-    | "(?:[^"\\]++|\\.)*+"
-    | '[^']*+'
+    | "(?:[^"\\\n]++|\\[^\n])*+"
+    | '[^'\n]*+'
     | [\[\]{}=,.\n]
     | [^\s\[\]{}=,."'#]++
     ''',

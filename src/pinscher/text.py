@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pinscher.document import LARGEST_TEXT
 from pinscher.entry import InvalidPolicyError
 from pinscher.errors import escaped
-from pinscher.places import half_pair_in_json, line_in_json, line_in_toml, odd_number_in_json, repeated_in_json
+from pinscher.places import (
+    half_pair_in_json,
+    line_in_json,
+    line_in_toml,
+    long_key_in_toml,
+    odd_number_in_json,
+    repeated_in_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,17 +64,14 @@ def _decoded(text: str | bytes, source: str | None) -> str:
     return decoded
 
 
-_LONGEST_KEY = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
-    r"""(?:[ \t]*+\.[ \t]*+(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')){127}"""
-)
-"""A dotted key of 128 parts, for which tomllib takes time as their square. A DNS name has at most 127 labels."""
+_MANY_DOTS = re.compile(r"^(?:[^.\n]*+\.){127}", re.MULTILINE)
+_MOST_PARTS = 127
+"""Parts of a dotted key; a DNS name has at most as many labels, and tomllib takes time as the square of the parts."""
 
 
 def _read_toml(text: str, source: str | None) -> dict[str, Any]:
-    if found := _LONGEST_KEY.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise InvalidPolicyError("a dotted name of 128 parts or more", source=source, line=line)
+    if _MANY_DOTS.search(text) and (line := long_key_in_toml(text, _MOST_PARTS)):
+        raise InvalidPolicyError(f"a dotted name of more than {_MOST_PARTS} parts", source=source, line=line)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

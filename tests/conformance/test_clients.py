@@ -56,15 +56,12 @@ def world() -> World:
 
 
 @contextlib.contextmanager
-def serving(client: Client, held: HeldCertificate) -> Iterator[TlsServer]:
+def serving(client: Client, held: HeldCertificate, *, is_let_through: bool = False) -> Iterator[TlsServer]:
     """Run the server that a client expects."""
     is_http2 = client.protocol == "http2"
     protocol: Any = http2 if is_http2 else client.protocol
-    # The synchronous websockets client reads in a thread while another writes, on one blocking SSL object. A session
-    # ticket wakes the reader before there is anything for it, and the two then race inside OpenSSL, with plain contexts
-    # too; without tickets the reader sleeps until the answer comes.
-    tickets = client.protocol != "websocket"
-    with TlsServer(held, protocol=protocol, alpn=["h2"] if is_http2 else [], tickets=tickets) as server:
+    newest = client.talks_at_most if is_let_through else None
+    with TlsServer(held, protocol=protocol, alpn=["h2"] if is_http2 else [], maximum_version=newest) as server:
         yield server
 
 
@@ -87,7 +84,7 @@ def received(server: TlsServer) -> bytes:
 @EVERY
 def test_the_genuine_server_is_reached(world: World, client: Client) -> None:
     """With the pinned key the exchange takes place, and the verdict is a match."""
-    with serving(client, world.genuine) as server:
+    with serving(client, world.genuine, is_let_through=True) as server:
         assert None is play(client, world.context(), server)
         assert {"MATCH"} == set(world.outcomes())
         assert server.application_bytes >= len(BODY)
@@ -100,7 +97,7 @@ def test_the_genuine_server_is_reached(world: World, client: Client) -> None:
 def test_renewal_and_rotation_go_unnoticed(world: World, client: Client, change: str) -> None:
     """A renewed certificate with the same key, and a rotation to the backup key, refuse no genuine connection."""
     held = world.genuine.renew() if change == "renewal" else world.root.issue(HOST, key=world.backup)
-    with serving(client, held) as server:
+    with serving(client, held, is_let_through=True) as server:
         assert None is play(client, world.context(), server)
         assert {change == "rotation"} == {verdict.is_backup for verdict in world.told}
 
@@ -178,6 +175,6 @@ def test_a_denied_key_gets_nothing(world: World, client: Client) -> None:
 def test_report_only_goes_through_and_is_told(world: World, client: Client) -> None:
     """A report-only entry lets the exchange take place and tells the mismatch."""
     more = 'mode = "report-only"\nreport-only-since = 2026-11-01'
-    with serving(client, world.root.issue(HOST)) as server:
+    with serving(client, world.root.issue(HOST), is_let_through=True) as server:
         assert None is play(client, world.context(more), server)
     assert {"NO_MATCHING_PIN"} == set(world.outcomes())

@@ -65,7 +65,7 @@ def test_an_intercepting_proxy_reads_what_is_not_pinned(world: World, way: Way) 
 def test_one_context_judges_proxy_and_server(world: World, way: Way) -> None:
     """With a pinned context on both legs the proxy and the server behind it are judged, each by itself."""
     context = world.context()
-    with TlsServer(world.genuine, protocol=way.protocol, tickets=False) as server:
+    with TlsServer(world.genuine, protocol=way.protocol, maximum_version=way.talks_at_most) as server:
         with TlsServer(world.genuine, protocol="connect-proxy-tls", tickets=False) as proxy:
             way.exchange(context, server.port, Proxy(proxy.port, context))
             proxy.wait_idle()

@@ -196,6 +196,8 @@ def _outer(*fields: bytes) -> bytes:
         (_outer(*_FIELDS[1:]), "expected a serial number, found tag 0x30 at byte 5"),
         (_outer(*_FIELDS[:1], *_FIELDS[2:4], *_FIELDS[5:]), "the bytes end inside a header at byte 86"),
         (_outer(*_FIELDS[:5]), "the bytes end inside a header at byte 50"),
+        (_outer(*_FIELDS[:5], b"\x30\x2b" + KEY[2:]), "the bytes end inside a value at byte 51"),
+        (_outer(*_FIELDS[:3], b"\x30\x60" + _FIELDS[3][2:], *_FIELDS[4:]), "the bytes end inside a value at byte 17"),
         (_outer(*_FIELDS[:5], tlv(BIT_STRING, b"\x00")), "expected a subjectPublicKeyInfo, found tag 0x03 at byte 50"),
     ],
 )
