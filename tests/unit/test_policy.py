@@ -378,7 +378,7 @@ def test_what_is_no_policy_file_is_refused(tmp_path: Path, make: Callable[[Path]
 
 def test_a_path_that_cannot_be_one_is_refused() -> None:
     """A path with a NUL is an error of the policy."""
-    with pytest.raises(InvalidPolicyError, match="the policy cannot be read: .*null"):
+    with pytest.raises(InvalidPolicyError, match=r"the policy cannot be read: .*null"):
         Policy.load("a\0b")
 
 

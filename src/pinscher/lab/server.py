@@ -171,6 +171,8 @@ class TlsServer:
         minimum, maximum = self._versions
         context.minimum_version = minimum or context.minimum_version
         context.maximum_version = maximum or context.maximum_version
+        if not self._tickets:
+            context.num_tickets = 0
         if self._alpn:
             context.set_alpn_protocols(list(self._alpn))
         if self._client_ca is not None:
