@@ -45,6 +45,11 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_watch)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: made anew, they would give every worker another list of tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def _no_redirections(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in REDIRECTIONS:
