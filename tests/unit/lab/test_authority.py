@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import ssl
 import subprocess
@@ -32,6 +33,7 @@ OPENSSL = shutil.which("openssl")
 def judged(held: HeldCertificate, anchor: Authority, directory: Path, *arguments: str) -> str:
     """Return what ``openssl verify`` says of the chain of *held* under *anchor* alone."""
     if OPENSSL is None:
+        assert not os.environ.get("CI"), "install openssl: it judges what the lab makes"
         pytest.skip("openssl is not installed")
     files = {"anchor": anchor.pem, "leaf": held.pem, "chain": held.chain_pem}
     for name, content in files.items():

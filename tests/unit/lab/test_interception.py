@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinscher.lab.interception import InterceptionError, Interceptor
-from pinscher.lab.mitmdump import MitmproxyMissingError, find_mitmdump
+from pinscher.lab.mitmdump import MitmproxyMissingError, provide_mitmdump
 from pinscher.lab.server import TlsServer
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def bank(intermediate: Authority) -> Iterator[TlsServer]:
 def proxy(bank: TlsServer, root: Authority) -> Iterator[Interceptor]:
     """The real mitmproxy in front of the bank."""
     try:
-        command = find_mitmdump()
+        command = provide_mitmdump(progress=print)
     except MitmproxyMissingError as error:
-        pytest.skip(str(error))
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"mitmproxy cannot be had here: {error}")
     with Interceptor(routes={"bank.test": bank.address}, upstream_ca=root.pem, mitmdump=command) as interceptor:
         yield interceptor
 
