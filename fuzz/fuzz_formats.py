@@ -7,10 +7,9 @@ Run with atheris where it is installed; without it, with the seconds to spend: `
 from __future__ import annotations
 
 import contextlib
-import random
-import sys
-import time
 from datetime import UTC, datetime
+
+from runner import run
 
 from pinscher.formats import FORMATS, LOSSES, Choices, FormatLossError, UnreadableFileError
 from pinscher.policy import Policy
@@ -50,37 +49,5 @@ def seeds() -> list[bytes]:
     return found
 
 
-def without_atheris(seconds: float) -> None:
-    """Mutate the seeds for some time."""
-    chance = random.Random(7469)
-    known = seeds()
-    ends = time.monotonic() + seconds
-    count = 0
-    while time.monotonic() < ends:
-        content = bytearray(chance.choice(known))
-        for _ in range(chance.randint(1, 6)):
-            at = chance.randrange(len(content)) if content else 0
-            content[at : at + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
-        try:
-            one_input(bytes(content))
-        except BaseException:
-            print("input:", bytes(content).hex())
-            raise
-        count += 1
-    print(f"{count} inputs in {seconds:.0f} s, no other error")
-
-
-def main() -> None:
-    """Fuzz."""
-    try:
-        import atheris  # noqa: PLC0415  (a fuzzing engine that not every machine has)
-    except ModuleNotFoundError:
-        without_atheris(float(sys.argv[1]) if len(sys.argv) > 1 else 10)
-        return
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    run(one_input, seeds())

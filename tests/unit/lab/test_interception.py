@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import os
 import socket
 import ssl
@@ -119,7 +120,7 @@ def test_what_is_not_http_is_read_too(proxy: Interceptor, root: Authority, inter
 
 def test_messages_of_a_websocket_are_read(proxy: Interceptor, root: Authority, intermediate: Authority) -> None:
     """What a client sends through a WebSocket is on record after its opening request."""
-    websockets = pytest.importorskip("websockets.sync.client", reason="websockets is not installed")
+    websockets = importlib.import_module("websockets.sync.client")
     with (
         TlsServer(intermediate.issue("chat.test"), protocol="websocket") as chat,
         Interceptor(routes={"chat.test": chat.address}, upstream_ca=root.pem) as other,

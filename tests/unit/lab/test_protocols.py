@@ -6,6 +6,7 @@ import asyncio
 import ftplib
 import http.client
 import imaplib
+import importlib
 import poplib
 import smtplib
 import socket
@@ -213,7 +214,7 @@ def test_a_stripped_upgrade_is_refused(held: HeldCertificate, protocol: str, ref
 
 def test_postgres(held: HeldCertificate, trusting: ssl.SSLContext) -> None:
     """A database server upgrades on SSLRequest, lets asyncpg in and answers its queries without rows."""
-    asyncpg = pytest.importorskip("asyncpg", reason="asyncpg is not installed")
+    asyncpg = importlib.import_module("asyncpg")
 
     async def ask(port: int) -> object:
         """Query twice, each in one of the protocol's two ways."""
@@ -242,7 +243,7 @@ def test_postgres_stripped(held: HeldCertificate) -> None:
 
 def test_websocket(held: HeldCertificate, trusting: ssl.SSLContext) -> None:
     """A WebSocket server sends back messages of every length and answers a ping."""
-    websockets = pytest.importorskip("websockets.sync.client", reason="websockets is not installed")
+    websockets = importlib.import_module("websockets.sync.client")
     with TlsServer(held, protocol="websocket") as server:
         with websockets.connect(f"wss://localhost:{server.port}/", ssl=trusting, proxy=None) as client:
             for length in (5, 200, 70_000):

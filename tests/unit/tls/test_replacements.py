@@ -113,7 +113,6 @@ def test_h2_setters_do_not_recurse(scene: Scene, monkeypatch: pytest.MonkeyPatch
 
 def test_h9_gevent(scene: Scene, tmp_path: Path) -> None:
     """Under gevent, patched before Pinscher is imported, pins hold with its own socket class."""
-    pytest.importorskip("gevent", reason="gevent is tested where it is installed")
     before = "from gevent import monkey; monkey.patch_all()\n"
     assert ["secret", "NO_MATCHING_PIN"] == _play(scene, tmp_path, before)
 
