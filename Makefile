@@ -72,7 +72,7 @@ fuzz: $(VENV)/.test
 	@for target in fuzz/fuzz_*.py; do echo "== $$target"; $(BIN)/python $$target 60 || exit 1; done
 
 requirements:
-	@for name in pip build demo test; do \
+	@for name in pip build demo test niquests; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done

@@ -6,7 +6,7 @@ import random
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,21 +20,33 @@ class Series:
     cpu: list[float]
 
 
-def race(contenders: Mapping[str, Callable[[], object]], *, rounds: int, repeat: int = 1) -> dict[str, Series]:
-    """Play every contender *rounds* times, in an order that is shuffled anew each round."""
+def race(
+    contenders: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int,
+    repeat: int = 1,
+    after: Callable[[Any], object] = lambda _: None,
+) -> dict[str, Series]:
+    """
+    Play every contender *rounds* times, in an order that is shuffled anew each round.
+
+    *after* is given what a play returned, off the clock.
+    """
     series = {name: Series([], []) for name in contenders}
     order = list(contenders)
     for play in contenders.values():
-        play()
+        after(play())
     for _ in range(rounds):
         random.shuffle(order)
         for name in order:
             play = contenders[name]
             wall, cpu = time.perf_counter(), time.process_time()
             for _ in range(repeat):
-                play()
+                played = play()
             series[name].wall.append((time.perf_counter() - wall) / repeat)
             series[name].cpu.append((time.process_time() - cpu) / repeat)
+            after(played)
+            played = None
     return series
 
 

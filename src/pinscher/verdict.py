@@ -24,7 +24,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pinscher.chain import PresentedChain, ValidatedChain
 from pinscher.der import CertificateParseError
@@ -146,10 +146,23 @@ def evaluate(
 
     It does not check the chain's signatures, names or dates: a :class:`ValidatedChain` says that this was done.
     """
-    if type(chain) is not ValidatedChain:
-        raise TypeError(f"evaluate takes a ValidatedChain, found {type(chain).__name__}")
     canonical = _usable(host)
     entry = None if canonical is None else policy.lookup_canonical(canonical)
+    return evaluate_entry(chain, policy, canonical, entry, at, port, resumed)
+
+
+def evaluate_entry(
+    chain: ValidatedChain,
+    policy: Policy,
+    canonical: str | None,
+    entry: HostPolicy | None,
+    at: datetime,
+    port: int | None,
+    resumed: bool,  # noqa: FBT001  (names cost a handshake more than the call itself)
+) -> Verdict:
+    """Judge as :func:`evaluate` does, with the *entry* that *policy* has for the host, or None: it is not looked up."""
+    if type(chain) is not ValidatedChain:
+        raise TypeError(f"evaluate takes a ValidatedChain, found {type(chain).__name__}")
     pins = None if entry is None else entry.pinset
     if entry is not None and pins is not None and not pins.denied_keys and entry.on_expiry is not OnExpiry.FAIL:
         # The common case: rules 1 to 5 cannot apply, and nothing above a leaf that matches needs to be fetched.
@@ -158,10 +171,39 @@ def evaluate(
         except CertificateParseError:
             matched = None
         if matched is not None:
-            return Verdict(
-                Outcome.MATCH, Action.ALLOW, policy, canonical, entry, chain, matched, at, port=port, resumed=resumed
-            )
+            draft: Any = _Draft(policy, canonical, entry, chain, matched, at, port, resumed)
+            draft.__class__ = Verdict
+            return cast("Verdict", draft)
     return _judge(chain, chain, policy, canonical, entry, at, port, resumed=resumed)
+
+
+class _Draft:
+    """A verdict while its facts are set; frozen ones, set one by one, would take microseconds of every handshake."""
+
+    __slots__ = Verdict.__slots__
+
+    def __init__(
+        self,
+        policy: Policy,
+        host: str | None,
+        host_policy: HostPolicy,
+        chain: ValidatedChain,
+        matched: Pin,
+        at: datetime,
+        port: int | None,
+        resumed: bool,  # noqa: FBT001  (as for evaluate_entry)
+    ) -> None:
+        self.outcome = Outcome.MATCH
+        self.action = Action.ALLOW
+        self.policy = policy
+        self.host = host
+        self.host_policy = host_policy
+        self.chain = chain
+        self.matched = matched
+        self.at = at
+        self.port = port
+        self.resumed = resumed
+        self.detail = ""
 
 
 def evaluate_leaf(

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from pinscher.chain import EmptyChainError, PresentedChain, ValidatedChain
-from pinscher.tls._cpython import der_of
 
 if TYPE_CHECKING:
-    from pinscher.tls._cpython import Handshake
+    from pinscher.tls._cpython import Gate
 
 
-def validated_chain(handshake: Handshake) -> ValidatedChain:
+def validated_chain(gate: Gate, leaf: bytes | None) -> ValidatedChain:
     """
     Return the chain that OpenSSL verified in a full handshake that succeeded under ``CERT_REQUIRED``.
 
-    The caller has made sure of both. Where no certificate was verified (an anonymous cipher suite, a pre-shared key,
-    a resumed session) there is no chain, and this raises :class:`EmptyChainError`.
+    The caller has made sure of the three: that it succeeded, was not resumed, and verified. Where no certificate was
+    verified (an anonymous cipher suite) there is no chain, and this raises :class:`EmptyChainError`. What stands above
+    the leaf is fetched from the connection when somebody looks at it; until then the chain keeps its memory alive.
     """
-    built, leaf = handshake.built, handshake.leaf
-    if not built or leaf is None:
-        raise EmptyChainError("no certificate was verified in this handshake")
-    return ValidatedChain.deferred(leaf, lambda: map(der_of, built[1:]))
+    if leaf is None:
+        raise EmptyChainError(_NOTHING_VERIFIED)
+    return ValidatedChain.deferred(leaf, functools.partial(_above_leaf, gate))
 
 
-def leaf_presented(handshake: Handshake) -> PresentedChain:
+def _above_leaf(gate: Gate) -> tuple[bytes, ...]:
+    built = gate.certificates_built()
+    if not built:
+        raise EmptyChainError(_NOTHING_VERIFIED)
+    return built[1:]
+
+
+_NOTHING_VERIFIED = "no certificate was verified in this handshake"
+
+
+def leaf_presented(leaf: bytes | None) -> PresentedChain:
     """Return the leaf that a server proved to hold the key of, and nothing that it claims to stand above it."""
-    return PresentedChain(() if handshake.leaf is None else (handshake.leaf,))
+    return PresentedChain(() if leaf is None else (leaf,))
 
 
-def chain_tried(handshake: Handshake) -> PresentedChain | None:
+def chain_tried(gate: Gate) -> PresentedChain | None:
     """Return what OpenSSL looked at before it refused, for a diagnosis and never for a decision."""
-    tried = handshake.built
-    return PresentedChain(map(der_of, tried)) if tried else None
+    tried = gate.certificates_built()
+    return PresentedChain(tried) if tried else None

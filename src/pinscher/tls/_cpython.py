@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import errno
 import ssl
-import weakref
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError, StrictSettings
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    import weakref
+    from collections.abc import Callable
 
 _ssl = ssl._ssl  # type: ignore[attr-defined]  # noqa: SLF001
 _DER: int = _ssl.ENCODING_DER
@@ -32,50 +32,7 @@ _IS_STANDARD = GenuineSocket.__module__ == "ssl"
 """Whether the socket is the standard library's own; gevent's waits for its handshake in another way."""
 
 
-class Judge(Protocol):
-    """What a gate asks about its connection; whatever these raise is the refusal."""
-
-    must_ask: bool
-    """Whether ``before`` has something to say: at first, and after a refusal."""
-
-    def before(self) -> None:
-        """Refuse before a byte is sent, or return; raise a refusal anew."""
-
-    def after(self, handshake: Handshake) -> Callable[[], None] | None:
-        """Refuse after the handshake, or return what is to be called once the connection is open, if anything."""
-
-    def failed(self, handshake: Handshake, error: ssl.SSLCertVerificationError) -> None:
-        """Hear that OpenSSL refused the chain or the name."""
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the connection was refused, for good."""
-
-    def offer(self, session: Any) -> ssl.SSLSession | None:
-        """Return the session to resume on this connection, or None for a full handshake."""
-
-
-class Handshake:
-    """
-    The facts of a finished handshake, read once from the C object of the connection.
-
-    ``is_resumed``: the handshake resumed a session or used a pre-shared key, and verified no certificate.
-    ``leaf``: the server's certificate as DER, or None where it sent none.
-    ``built``: what OpenSSL built while verifying, the leaf first; :func:`der_of` turns each into bytes. It is a
-    *validated* chain only when the handshake succeeded under ``CERT_REQUIRED`` and was not resumed. After a failed
-    handshake it holds what was tried, and under ``CERT_NONE`` it is linked by names alone.
-    """
-
-    __slots__ = ("built", "is_resumed", "leaf")
-
-    def __init__(self, inner: Any) -> None:
-        self.is_resumed: bool = inner.session_reused
-        self.leaf: bytes | None = inner.getpeercert(True)
-        self.built: Sequence[object] | None = inner.get_verified_chain()
-
-
-def der_of(certificate: Any) -> bytes:
-    """Return the DER of a certificate that :meth:`Handshake.certificates_built` returned."""
+def _der_of(certificate: Any) -> bytes:
     return cast("bytes", certificate.public_bytes(_DER))
 
 
@@ -84,44 +41,84 @@ def chains_of(connection: ssl.SSLSocket | ssl.SSLObject) -> tuple[tuple[bytes, .
     Return what a plain connection's server presented and what was built from it, both as DER, the leaf first.
 
     Python has public methods for this from 3.13 on. The second is validated only under the conditions that
-    :meth:`Handshake.certificates_built` names.
+    :meth:`Gate.certificates_built` names.
     """
     inner = connection._sslobj  # type: ignore[union-attr]  # noqa: SLF001
     presented, built = inner.get_unverified_chain() or (), inner.get_verified_chain() or ()
-    return tuple(map(der_of, presented)), tuple(map(der_of, built))
+    return tuple(map(_der_of, presented)), tuple(map(_der_of, built))
 
 
 class Gate:
-    """Stands for the C object of a connection until the connection was judged (rules 2 to 4)."""
+    """
+    Stands for the C object of a connection until the connection was judged (rules 2 to 4).
 
-    __slots__ = ("_discard", "_inner", "_judge", "_owner")
+    Who judges derives from it and sets every slot. What ``before`` and ``after`` raise is the refusal.
+    """
 
-    def __init__(
-        self, inner: Any, owner: PinnedSocket | PinnedObject, judge: Judge, discard: Callable[[], object] | None = None
-    ) -> None:
-        self._inner = inner
-        self._owner = weakref.ref(owner)
-        self._judge = judge
-        self._discard = discard
+    __slots__ = ("_discard", "_inner", "_must_ask", "_owner")
+    _inner: Any
+    _owner: weakref.ref[PinnedSocket | PinnedObject] | None
+    _discard: Callable[[], object] | None
+    _must_ask: bool
+    """Whether ``before`` has something to say: at first, and after a refusal."""
+
+    def before(self) -> None:
+        """Refuse before a byte is sent, or return; raise a refusal anew."""
+        raise InsecureContextError("nobody judges this connection")
+
+    def after(
+        self,
+        owner: PinnedSocket | PinnedObject | None,  # noqa: ARG002
+        is_resumed: bool,  # noqa: ARG002, FBT001  (names cost a handshake more than the call itself)
+        leaf: bytes | None,  # noqa: ARG002
+    ) -> Callable[[], None] | None:
+        """
+        Refuse after the handshake, or return what is to be called once the connection is open, if anything.
+
+        *is_resumed* says that the handshake resumed a session or used a pre-shared key, and verified no certificate.
+        *leaf* is the server's certificate as DER, or None where it sent none.
+        """
+        raise InsecureContextError("nobody judges this connection")
+
+    def failed(self, error: ssl.SSLCertVerificationError) -> None:
+        """Hear that OpenSSL refused the chain or the name."""
+
+    def offer(self, session: Any) -> ssl.SSLSession | None:  # noqa: ARG002
+        """Return the session to resume on this connection, or None for a full handshake."""
+        return None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the connection was refused, for good."""
+        return True
+
+    def certificates_built(self) -> tuple[bytes, ...]:
+        """
+        Return what OpenSSL built while verifying, as DER, the leaf first; empty where it verified nothing.
+
+        It is a *validated* chain only when the handshake succeeded under ``CERT_REQUIRED`` and was not resumed. After a
+        failed handshake it holds what was tried, and under ``CERT_NONE`` it is linked by names alone.
+        """
+        return tuple(map(_der_of, self._inner.get_verified_chain() or ()))
 
     def do_handshake(self) -> None:
         """Run the handshake, have the connection judged, and put the C object in its place, or refuse."""
-        judge, inner = self._judge, self._inner
-        if judge.must_ask:
-            judge.before()
+        if self._must_ask:
+            self.before()
+        inner = self._inner
         try:
             inner.do_handshake()
         except ssl.SSLCertVerificationError as error:
-            judge.failed(_failed_handshake(inner), error)
+            self.failed(error)
             raise
+        owner = None if self._owner is None else self._owner()
         try:
-            opened = judge.after(Handshake(inner))
+            opened = self.after(owner, inner.session_reused, inner.getpeercert(True))
         except BaseException:
             # What the handshake left to be sent (a client certificate, Finished) is not for a refused server.
             if self._discard is not None:
                 self._discard()
             raise
-        owner = self._owner()
         if owner is not None:
             owner._sslobj = inner  # noqa: SLF001
             owner.gate = None
@@ -130,8 +127,8 @@ class Gate:
 
     def __getattr__(self, name: str) -> Any:
         """Answer harmless questions; for every other name, handshake and judge first."""
-        if self._judge.is_refused:
-            self._judge.before()
+        if self.is_refused:
+            self.before()
         if name not in _HARMLESS:
             self._handshake_for_data()
         return getattr(self._inner, name)
@@ -140,7 +137,7 @@ class Gate:
         try:
             self.do_handshake()
         except ssl.SSLCertVerificationError:
-            owner = self._owner()
+            owner = None if self._owner is None else self._owner()
             if isinstance(owner, PinnedSocket):
                 owner.close()
             raise
@@ -161,21 +158,9 @@ class Gate:
 
     @session.setter
     def session(self, session: object) -> None:
-        raw = self._judge.offer(session)
+        raw = self.offer(session)
         if raw is not None:
             self._inner.session = raw
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the connection was refused, for good."""
-        return self._judge.is_refused
-
-
-def _failed_handshake(inner: Any) -> Handshake:
-    """Return what can be read after OpenSSL refused: the leaf is among what was tried, and counts for nothing."""
-    failed = Handshake.__new__(Handshake)
-    failed.is_resumed, failed.leaf, failed.built = False, None, inner.get_verified_chain()
-    return failed
 
 
 _HARMLESS = frozenset(
@@ -377,13 +362,13 @@ class GatedContext(StrictSettings):
     sslsocket_class = PinnedSocket
     sslobject_class = PinnedObject
 
-    def judge_for(
+    def gate_for(
         self,
         host: str | None,  # noqa: ARG002
         port: int | None,  # noqa: ARG002
         owner: PinnedSocket | PinnedObject,  # noqa: ARG002
-    ) -> Judge:
-        """Return who judges a new connection to the host that TLS is going to verify."""
+    ) -> Gate:
+        """Return the gate of a new connection to the host that TLS is going to verify."""
         raise InsecureContextError(f"{type(self).__name__} has nobody to judge its connections")
 
     def remember(
@@ -409,10 +394,12 @@ class GatedContext(StrictSettings):
             port = secured.getpeername()[1]
         except (OSError, IndexError):
             port = secured.port_connecting
-        judge = self.judge_for(server_hostname, port, secured)
-        raw = None if session is None else judge.offer(session)
-        inner = super()._wrap_socket(sock, server_side, server_hostname, owner=owner, session=raw)  # type: ignore[misc]
-        secured.gate = gate = Gate(inner, secured, judge)
+        gate = self.gate_for(server_hostname, port, secured)
+        raw = None if session is None else gate.offer(session)
+        gate._inner = super()._wrap_socket(  # type: ignore[misc]  # noqa: SLF001
+            sock, server_side, server_hostname, owner=owner, session=raw
+        )
+        secured.gate = gate
         return gate
 
     def _wrap_bio(
@@ -428,9 +415,10 @@ class GatedContext(StrictSettings):
         if not isinstance(owner, PinnedObject):
             raise InsecureContextError(_foreign("PinnedObject", owner))
         self.check_settings()
-        judge = self.judge_for(server_hostname, None, owner)
-        raw = None if session is None else judge.offer(session)
-        inner = super()._wrap_bio(  # type: ignore[misc]
+        gate = self.gate_for(server_hostname, None, owner)
+        raw = None if session is None else gate.offer(session)
+        gate._inner = super()._wrap_bio(  # type: ignore[misc]  # noqa: SLF001
             incoming, outgoing, server_side=server_side, server_hostname=server_hostname, owner=owner, session=raw
         )
-        return Gate(inner, owner, judge, outgoing.read)
+        gate._discard = outgoing.read  # noqa: SLF001
+        return gate

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pinscher.host import InvalidHostError, canonical_host
 from pinscher.policy import Policy
 from pinscher.tls._cpython import GatedContext, PinnedObject, PinnedSocket
-from pinscher.tls.judgement import Bench, ConnectionJudge, judge_validated
+from pinscher.tls.judgement import Bench, ConnectionGate
 from pinscher.tls.record import VerdictRecord
 from pinscher.tls.settings import InsecureContextError
 
@@ -59,7 +59,7 @@ class PinnedContext(GatedContext):
     other contexts make.
     """
 
-    _JUDGE = staticmethod(judge_validated)
+    _GATE = ConnectionGate
 
     def __new__(cls, policy: Policy, **_: Any) -> Self:  # noqa: ARG004
         """Make a client context, whatever class stands at ``ssl.SSLContext`` by now."""
@@ -83,7 +83,6 @@ class PinnedContext(GatedContext):
             now=now or functools.partial(datetime.now, UTC),
             record=VerdictRecord(on_verdict),
             is_trust_named=trust is not None,
-            judge=self._JUDGE,
         )
         self.policy = policy
         _load_trust(self, trust)
@@ -137,7 +136,7 @@ class PinnedContext(GatedContext):
             raise InsecureContextError(_CLIENTS_ONLY)
         if self._CHECKS_HOSTNAME and _usable(server_hostname) is None:
             with sock:
-                ConnectionJudge(self._bench, None).before()
+                self._GATE(self._bench, None).before()
         wrapped = super().wrap_socket(
             sock,
             do_handshake_on_connect=do_handshake_on_connect,
@@ -175,15 +174,16 @@ class PinnedContext(GatedContext):
             return hostname
         return cast("str | None", super()._encode_hostname(hostname))  # type: ignore[misc]
 
-    def judge_for(self, host: str | None, port: int | None, owner: PinnedSocket | PinnedObject) -> ConnectionJudge:
-        """Return who judges a new connection; *host* is the A-label form that TLS verifies."""
-        return ConnectionJudge(self._bench, _usable(host), port, owner)
+    def gate_for(self, host: str | None, port: int | None, owner: PinnedSocket | PinnedObject) -> ConnectionGate:
+        """Return the gate of a new connection; *host* is the A-label form that TLS verifies."""
+        return self._GATE(self._bench, _usable(host), port, owner)
 
     def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""
         return None if session is None else self._bench.remember(session, owner)
 
 
+@functools.lru_cache(maxsize=4096)
 def _usable(host: str | bytes | None) -> str | None:
     """Return the canonical form of a server name, or None for one that no certificate can be checked against."""
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 
 from pinscher.tls.context import PinnedContext
-from pinscher.tls.judgement import judge_leaf
+from pinscher.tls.judgement import LeafGate
 
 __all__ = ["LeafOnlyContext"]
 
@@ -27,4 +27,4 @@ class LeafOnlyContext(PinnedContext):
 
     _MODE = ssl.CERT_NONE
     _CHECKS_HOSTNAME = False
-    _JUDGE = staticmethod(judge_leaf)
+    _GATE = LeafGate

@@ -10,7 +10,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import functools
 import weakref
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from pinscher.diagnosis import Facts
 from pinscher.errors import PinningError, escaped
 from pinscher.tls._chain import chain_tried, leaf_presented, validated_chain
+from pinscher.tls._cpython import Gate
 from pinscher.tls.enforcement import PinMismatchError
 from pinscher.tls.registry import LiveConnections
 from pinscher.tls.sessions import RememberedSession
-from pinscher.verdict import Action, Outcome, evaluate, evaluate_leaf, refusal, unlisted
+from pinscher.verdict import Action, Outcome, evaluate, evaluate_entry, evaluate_leaf, refusal, unlisted
 
 if TYPE_CHECKING:
     import ssl
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pinscher.chain import PresentedChain, ValidatedChain
     from pinscher.policy import Policy
-    from pinscher.tls._cpython import Handshake, PinnedObject, PinnedSocket
+    from pinscher.tls._cpython import PinnedObject, PinnedSocket
     from pinscher.tls.record import VerdictRecord
     from pinscher.verdict import Verdict
 
@@ -49,23 +49,27 @@ class Bench:
     now: Callable[[], datetime]
     record: VerdictRecord
     is_trust_named: bool
-    judge: Callable[[Bench, Handshake, ConnectionJudge], Verdict]
     policy: Policy = field(init=False)
     connections: LiveConnections = field(default_factory=LiveConnections)
-    accepted: dict[str, ValidatedChain | PresentedChain] = field(default_factory=dict)
+    accepted: dict[str | None, ValidatedChain | PresentedChain] = field(default_factory=dict)
 
     def remember(self, session: ssl.SSLSession, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""
         verdict: Verdict | None = owner.verdict
         if verdict is None or verdict.host is None or verdict.chain is None:
             return None
+        # Fetched now, so that a session that is kept does not keep the memory of its connection.
+        _ = verdict.chain.certificates
         return RememberedSession(session, id(self), verdict.host, verdict.port, verdict.chain, verdict.policy.version)
 
     def accept(self, verdict: Verdict) -> None:
         """Remember whom a host last matched with."""
-        if verdict.outcome is not Outcome.MATCH or verdict.chain is None or verdict.host is None:
+        host, chain = verdict.host, verdict.chain
+        if verdict.outcome is not Outcome.MATCH or chain is None or host is None:
             return
-        self.accepted[verdict.host] = verdict.chain
+        # Fetched now, for the same reason.
+        _ = chain.certificates
+        self.accepted[host] = chain
         if len(self.accepted) > _HOSTS_REMEMBERED:
             self.accepted.pop(next(iter(self.accepted)), None)
 
@@ -75,30 +79,10 @@ class Bench:
         return Facts(last_accepted=cast("ValidatedChain | None", last), trust_named=self.is_trust_named, **more)
 
 
-def judge_validated(bench: Bench, handshake: Handshake, connection: ConnectionJudge) -> Verdict:
-    """Judge the validated chain of a handshake under ``CERT_REQUIRED``, or the one remembered with its session."""
-    is_resumed = handshake.is_resumed
-    chain = _remembered_chain(handshake, connection) if is_resumed else validated_chain(handshake)
-    return evaluate(chain, bench.policy, host=connection.host, at=bench.now(), port=connection.port, resumed=is_resumed)
+class ConnectionGate(Gate):
+    """The gate of one connection of a pinned context, which judges its validated chain."""
 
-
-def _remembered_chain(handshake: Handshake, connection: ConnectionJudge) -> ValidatedChain:
-    memory = connection.memory
-    if memory is None or not memory.is_for(connection.host, connection.port) or not memory.is_of(handshake.leaf):
-        raise UnknownSessionError("the connection resumes a session whose validated chain is not remembered")
-    return cast("ValidatedChain", memory.chain)
-
-
-def judge_leaf(bench: Bench, handshake: Handshake, connection: ConnectionJudge) -> Verdict:
-    """Judge the leaf alone; only ``danger`` does so."""
-    leaf = leaf_presented(handshake)
-    return evaluate_leaf(leaf, bench.policy, host=connection.host, at=bench.now(), port=connection.port)
-
-
-class ConnectionJudge:
-    """Judges one connection of a context (see ``pinscher.tls._cpython.Judge``)."""
-
-    __slots__ = ("_bench", "_error", "_owner", "host", "memory", "must_ask", "port")
+    __slots__ = ("_bench", "_entry", "_error", "_host", "_memory", "_policy", "_port")
 
     def __init__(
         self,
@@ -107,13 +91,19 @@ class ConnectionJudge:
         port: int | None = None,
         owner: PinnedSocket | PinnedObject | None = None,
     ) -> None:
+        self._inner = self._discard = None
+        self._error: PinMismatchError | None = None
+        self._memory: RememberedSession | None = None
         self._bench = bench
         self._owner = None if owner is None else weakref.ref(owner)
-        self._error: PinMismatchError | None = None
-        self.must_ask = True
-        self.host = host
-        self.port = port
-        self.memory: RememberedSession | None = None
+        self._host = host
+        self._port = port
+        self._policy: Policy | None = bench.policy
+        try:
+            self._entry = None if host is None else bench.policy.lookup_canonical(host)
+        except Exception:  # noqa: BLE001  (rule 3: the look-up is made again, and what it raises then is a refusal)
+            self._entry = self._policy = None
+        self._must_ask = self._entry is None
 
     @property
     def is_refused(self) -> bool:
@@ -124,9 +114,9 @@ class ConnectionJudge:
         """Return the session to resume, or None where it belongs to another host or port."""
         if not isinstance(session, RememberedSession) or session.context_id != id(self._bench):
             raise ValueError("the session was not made by this context; read it from a connection of its own")
-        if not session.is_for(self.host, self.port):
+        if not session.is_for(self._host, self._port):
             return None
-        self.memory = session
+        self._memory = session
         return session.raw
 
     def before(self) -> None:
@@ -136,60 +126,85 @@ class ConnectionJudge:
             raise self._error.anew()
         bench = self._bench
         try:
-            verdict = unlisted(bench.policy, host=self.host, at=bench.now(), port=self.port)
+            verdict = unlisted(bench.policy, host=self._host, at=bench.now(), port=self._port)
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._refuse(self._refusal(error), error)
         if verdict is not None:
             self._refuse(verdict)
-        self.must_ask = False
+        self._must_ask = False
 
-    def after(self, handshake: Handshake) -> Callable[[], None] | None:
+    def after(
+        self,
+        owner: PinnedSocket | PinnedObject | None,
+        is_resumed: bool,  # noqa: FBT001  (see Gate)
+        leaf: bytes | None,
+    ) -> Callable[[], None] | None:
         """
         Judge a finished handshake; raise the refusal, or return what to do once the connection is open (rule 1).
 
         Whoever replaces the policy judges the registered connections again; a connection that registers later than
         that sees here that its policy was replaced.
         """
-        bench, owner = self._bench, None if self._owner is None else self._owner()
+        bench = self._bench
         try:
-            verdict = bench.judge(bench, handshake, self)
+            verdict = self._judge(is_resumed, leaf)
             while owner is not None and verdict.action is Action.ALLOW:
                 owner.verdict = verdict
                 bench.connections.add(owner)
                 if bench.policy is verdict.policy:
                     break
-                verdict = bench.judge(bench, handshake, self)
+                verdict = self._judge(is_resumed, leaf)
+            last = bench.accepted.get(self._host)
+            if last is None or last.leaf != leaf:
+                bench.accept(verdict)
+            opened = bench.record.telling(verdict) if bench.record.has_listener else None
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._refuse(self._refusal(error), error)
         if verdict.action is not Action.ALLOW:
             self._refuse(verdict)
-        bench.accept(verdict)
-        return functools.partial(bench.record.tell, verdict) if bench.record.has_listener else None
+        return opened
 
-    def failed(self, handshake: Handshake, error: ssl.SSLCertVerificationError) -> None:
+    def _judge(self, is_resumed: bool, leaf: bytes | None) -> Verdict:  # noqa: FBT001  (see Gate)
+        """Judge the validated chain of a handshake under ``CERT_REQUIRED``, or the one remembered with its session."""
+        chain = self._remembered(leaf) if is_resumed else validated_chain(self, leaf)
+        bench, host, port = self._bench, self._host, self._port
+        policy = bench.policy
+        if policy is not self._policy:
+            return evaluate(chain, policy, host=host, at=bench.now(), port=port, resumed=is_resumed)
+        return evaluate_entry(chain, policy, host, self._entry, bench.now(), port, is_resumed)
+
+    def _remembered(self, leaf: bytes | None) -> ValidatedChain:
+        memory = self._memory
+        if memory is None or not memory.is_for(self._host, self._port) or not memory.is_of(leaf):
+            raise UnknownSessionError("the connection resumes a session whose validated chain is not remembered")
+        return cast("ValidatedChain", memory.chain)
+
+    def failed(self, error: ssl.SSLCertVerificationError) -> None:
         """Make a verdict of OpenSSL's refusal of a listed host, and keep OpenSSL's error."""
         detail = escaped(str(getattr(error, "verify_message", error)))
         verdict = self._refusal(None, detail)
         if verdict.host_policy is None:
             return
         facts = self._bench.facts(
-            self.host,
-            presented=chain_tried(handshake),
+            self._host,
+            presented=chain_tried(self),
             openssl_error=detail,
             verify_code=getattr(error, "verify_code", None),
         )
         self._error = PinMismatchError(verdict, facts=facts)
-        self.must_ask = True
+        self._must_ask = True
         error.verdict = verdict  # type: ignore[attr-defined]
         error.add_note(str(self._error))
+        # Clients that lose the object and its notes keep this text.
+        error.strerror = f"{error.strerror}\n  cause: {self._error.diagnosis.sentence}\n  verdict: {verdict.id}"
         self._bench.record.tell(verdict)
 
     def _refusal(self, cause: Exception | None, detail: str = "") -> Verdict:
         """Return a verdict that there is nothing to judge, whatever is wrong with the policy or the clock."""
         said = f"{type(cause).__name__}: {escaped(str(cause))}" if cause is not None else detail
-        about: dict[str, Any] = {"at": datetime.now(UTC), "detail": said, "port": self.port}
+        about: dict[str, Any] = {"at": datetime.now(UTC), "detail": said, "port": self._port}
         try:
-            return refusal(self._bench.policy, host=self.host, **about)
+            return refusal(self._bench.policy, host=self._host, **about)
         except Exception:  # noqa: BLE001  (rule 3: the look-up itself is what fails)
             return refusal(self._bench.policy, host=None, **about)
 
@@ -198,7 +213,17 @@ class ConnectionJudge:
         if owner is not None:
             owner.verdict = None
             self._bench.connections.discard(owner)
-        self._error = PinMismatchError(verdict, facts=self._bench.facts(self.host))
-        self.must_ask = True
+        self._error = PinMismatchError(verdict, facts=self._bench.facts(self._host))
+        self._must_ask = True
         self._bench.record.tell(verdict)
         raise self._error from cause
+
+
+class LeafGate(ConnectionGate):
+    """A gate that judges the leaf alone; only ``danger`` has it."""
+
+    __slots__ = ()
+
+    def _judge(self, is_resumed: bool, leaf: bytes | None) -> Verdict:  # noqa: ARG002, FBT001  (see Gate)
+        bench = self._bench
+        return evaluate_leaf(leaf_presented(leaf), bench.policy, host=self._host, at=bench.now(), port=self._port)

@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 import collections
+import functools
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -47,6 +48,11 @@ class VerdictRecord:
         """The last refusals, the newest last."""
         with self._lock:
             return tuple(self._refusals)
+
+    def telling(self, verdict: Verdict) -> Callable[[], None]:
+        """Return what tells of a verdict once its connection is open, whole: a verdict kept keeps no connection."""
+        _ = None if verdict.chain is None else verdict.chain.certificates
+        return functools.partial(self.tell, verdict)
 
     def tell(self, verdict: Verdict) -> None:
         """Record a verdict and hand it on."""

@@ -65,6 +65,12 @@ _MINIMUM_VERSION = c_descriptor("minimum_version")
 _MAXIMUM_VERSION = c_descriptor("maximum_version")
 _MSG_CALLBACK = c_descriptor("_msg_callback")
 
+# Bound once, for every connection reads them.
+_verify_mode_of = _VERIFY_MODE.__get__
+_verify_flags_of = _VERIFY_FLAGS.__get__
+_checks_hostname = _CHECK_HOSTNAME.__get__
+_options_of = _OPTIONS.__get__
+
 # Plain numbers: flags of an enumeration cost microseconds where they meet an integer, several times a handshake.
 _NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
 _PARTIAL_CHAIN = int(ssl.VERIFY_X509_PARTIAL_CHAIN)
@@ -78,13 +84,13 @@ class StrictSettings(GenuineContext):
 
     def check_settings(self) -> None:
         """Refuse where a setting that the judgement relies on is not in force, however it came to be so."""
-        if _VERIFY_MODE.__get__(self) != self._MODE:
+        if _verify_mode_of(self) != self._MODE:
             raise InsecureContextError(f"verify_mode is not {self._MODE.name}: the chain would not be what it claims")
-        if bool(_CHECK_HOSTNAME.__get__(self)) is not self._CHECKS_HOSTNAME:
+        if _checks_hostname(self) is not self._CHECKS_HOSTNAME:
             raise InsecureContextError(f"check_hostname is not {self._CHECKS_HOSTNAME}")
-        if _VERIFY_FLAGS.__get__(self) & _PARTIAL_CHAIN:
+        if _verify_flags_of(self) & _PARTIAL_CHAIN:
             raise InsecureContextError(_WHY_NO_PARTIAL_CHAIN)
-        if not _OPTIONS.__get__(self) & _NO_RENEGOTIATION:
+        if not _options_of(self) & _NO_RENEGOTIATION:
             raise InsecureContextError(_WHY_NO_RENEGOTIATION)
 
     @property  # type: ignore[override]

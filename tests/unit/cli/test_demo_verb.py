@@ -12,7 +12,7 @@ import pytest
 from pinscher.cli.app import run
 from pinscher.lab import demonstration
 from pinscher.lab.mitmdump import MitmproxyMissingError, provide_mitmdump
-from pinscher.tls.judgement import ConnectionJudge
+from pinscher.tls.judgement import ConnectionGate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def test_it_fails_without_the_check(
     mitmdump: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the judgement taken out of the context, the steps that must be refused are not, and the exit code is 1."""
-    monkeypatch.setattr(ConnectionJudge, "after", lambda *_: lambda: None)
+    monkeypatch.setattr(ConnectionGate, "after", lambda *_: lambda: None)
     assert 1 == run(["demo", "--json"])
     wrong = [step["title"] for step in json.loads(capsys.readouterr().out)["steps"] if not step["right"]]
     assert ["pinned, mitmproxy in between", "pinned, a rogue key under the right authority"] == wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import ssl
 import threading
@@ -73,6 +74,7 @@ def test_a_forged_issuer_is_refused_by_openssl(scene: Scene) -> None:
     assert ["CHAIN_NOT_VALIDATED"] == scene.outcomes()
     assert scene.told[0] is pinscher.verdict_of(caught.value)
     assert "no validated chain for bank.test" in caught.value.__notes__[0]
+    assert str(caught.value).endswith(f"verdict: {context.verdicts[0].id}")
 
 
 @pytest.mark.parametrize("deferred", [True, False])
@@ -205,7 +207,7 @@ def test_an_error_inside_the_check_is_a_refusal(
     if place == "look-up":
         monkeypatch.setattr(pinscher.Policy, "lookup_canonical", lambda *_: _raise(error))
     if place == "judgement":
-        monkeypatch.setattr("pinscher.tls.judgement.evaluate", lambda *_, **__: _raise(error))
+        monkeypatch.setattr("pinscher.tls.judgement.evaluate_entry", lambda *_, **__: _raise(error))
     refused = _refused(context, scene.serve(scene.genuine))
     assert pinscher.Outcome.CHAIN_NOT_VALIDATED is refused.verdict.outcome
     assert type(error).__name__ in refused.verdict.detail
@@ -299,8 +301,7 @@ def test_a_policy_replaced_during_the_judgement_judges_again(scene: Scene) -> No
         context.policy = other
         return datetime.now(UTC)
 
-    clock = iter([datetime.now(UTC)])
-    context = scene.context(now=lambda: next(clock, None) or swap())
+    context = scene.context(now=swap)
     server = scene.serve(scene.genuine)
     error = _refused(context, server)
     assert (2, ()) == (error.verdict.policy.version, context.connections)
@@ -373,3 +374,30 @@ def test_threads_share_a_context(scene: Scene) -> None:
     assert [] == wrong
     servers[1].wait_idle()
     assert 0 == servers[1].application_bytes
+
+
+def test_a_verdict_that_is_told_keeps_no_connection_alive(scene: Scene) -> None:
+    """A verdict that ``on_verdict`` keeps holds its whole chain, and nothing of the connection it came from."""
+    told: list[pinscher.Verdict] = []
+    context = scene.context(on_verdict=told.append)
+    server = scene.serve(scene.genuine)
+    for _ in range(2):
+        with wrapped(context, server):
+            held_by_chain = {type(found) for found in gc.get_referents(told[-1].chain)}
+    assert held_by_chain <= {tuple, type(None), type}
+
+
+@pytest.mark.parametrize("unlisted", ["allow", "deny"])
+def test_a_look_up_that_failed_once_is_made_again(scene: Scene, monkeypatch: pytest.MonkeyPatch, unlisted: str) -> None:
+    """A look-up that breaks when the connection is made and works later never makes a listed host an unlisted one."""
+    context = scene.context(scene.policy(top=f'[defaults]\nunlisted-hosts = "{unlisted}"'))
+    look_up, breaks = pinscher.Policy.lookup_canonical, iter([ValueError("once")])
+
+    def broken_once(policy: pinscher.Policy, canonical: str) -> Any:
+        for error in breaks:
+            raise error
+        return look_up(policy, canonical)
+
+    monkeypatch.setattr(pinscher.Policy, "lookup_canonical", broken_once)
+    refused = _refused(context, scene.serve(scene.rogue))
+    assert pinscher.Outcome.NO_MATCHING_PIN is refused.verdict.outcome

@@ -36,7 +36,7 @@ C_LEVEL = next(one for one in ssl.SSLContext.__mro__ if one.__name__ == "_SSLCon
         ("verify_flags", ssl.VERIFY_X509_PARTIAL_CHAIN),
         ("wrap_socket", print),
         ("wrap_bio", print),
-        ("judge_for", print),
+        ("gate_for", print),
         ("__class__", ssl.SSLContext),
         ("policy", None),
         ("policy", "pins.toml"),

@@ -1,0 +1,43 @@
+"""
+A program that niquests runs in, in an environment of its own; it prints what happened as JSON.
+
+Usage: ``python niquests_program.py PORT POLICY CA http3|no-http3 REQUESTS``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import niquests
+from niquests.adapters import HTTPAdapter
+
+import pinscher
+
+
+def main(port: str, policy: str, ca: str, http3: str, requests: str) -> None:
+    """Post as often as asked, with one session."""
+    context = pinscher.PinnedContext(pinscher.Policy.load(policy), trust=ca)
+
+    class Pinned(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            super().init_poolmanager(*args, **options, ssl_context=context)
+
+    is_disabled = http3 == "no-http3"
+    told: dict[str, Any] = {"status": [], "error": None, "outcome": None}
+    with niquests.Session(disable_http3=is_disabled) as session:
+        session.mount("https://", Pinned(disable_http3=is_disabled))
+        try:
+            for _ in range(int(requests)):
+                answer = session.post(f"https://localhost:{port}/", data=b"secret=hunter2", timeout=10)
+                told["status"].append(answer.status_code)
+        except niquests.RequestException as error:
+            verdict = pinscher.verdict_of(error)
+            told["error"] = type(error).__name__
+            told["outcome"] = None if verdict is None else verdict.outcome.value
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
