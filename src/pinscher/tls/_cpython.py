@@ -11,18 +11,21 @@ Rules of this file:
 4. A refusal is sticky. The gate stays in the slot, and every later call raises the refusal again.
 5. The slot of a socket is never empty while bytes could go out: the standard library takes an empty slot for a clear
    text socket. A :class:`Barrier` stands there before ``connect`` and after ``shutdown``.
+6. A connection that a new policy withdraws gets its gate back into the slot. Where the answer to what was sent may
+   still arrive, a :class:`Drain` stands there: it reads until somebody tries to send, and sends nothing.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any, cast
 
+from pinscher.tls._standins import BARRIER, HARMLESS, Barrier, Drain
 from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError, StrictSettings
 
 if TYPE_CHECKING:
-    import socket
     import weakref
     from collections.abc import Callable
 
@@ -119,17 +122,44 @@ class Gate:
             if self._discard is not None:
                 self._discard()
             raise
-        if owner is not None:
-            owner._sslobj = inner  # noqa: SLF001
-            owner.gate = None
         if opened is not None:
             opened()
+
+    def open(self, owner: PinnedSocket | PinnedObject) -> None:
+        """Put the C object in this gate's place (rule 3)."""
+        owner._sslobj = self._inner  # noqa: SLF001
+        owner.gate = None
+
+    def close(self, owner: PinnedSocket | PinnedObject) -> None:
+        """Take the C object's place again, for good: every call raises the refusal (rules 4 and 6)."""
+        owner._sslobj = owner.gate = self  # noqa: SLF001
+
+    def cut(self, owner: PinnedSocket | PinnedObject) -> None:
+        """End a connection that was let through, at once."""
+        self._inner = _behind(owner._sslobj)  # noqa: SLF001
+        self.close(owner)
+        if isinstance(owner, PinnedSocket):
+            with contextlib.suppress(OSError):
+                # The standard library's own method would leave a clear text socket behind.
+                socket.socket.shutdown(owner, socket.SHUT_RDWR)
+
+    def drain(self, owner: PinnedSocket | PinnedObject) -> None:
+        """Let what was asked for arrive, and refuse to send anything more (rule 6)."""
+        self._inner = _behind(owner._sslobj)  # noqa: SLF001
+        owner._sslobj = Drain(self._inner, self._drained)  # noqa: SLF001
+
+    def _drained(self) -> None:
+        """End a connection that tried to send more, for a client may otherwise wait for an answer to it."""
+        owner = None if self._owner is None else self._owner()
+        if owner is not None:
+            self.cut(owner)
+        self.before()
 
     def __getattr__(self, name: str) -> Any:
         """Answer harmless questions; for every other name, handshake and judge first."""
         if self.is_refused:
             self.before()
-        if name not in _HARMLESS:
+        if name not in HARMLESS:
             self._handshake_for_data()
         return getattr(self._inner, name)
 
@@ -163,53 +193,9 @@ class Gate:
             self._inner.session = raw
 
 
-_HARMLESS = frozenset(
-    {
-        "cipher",
-        "compression",
-        "context",
-        "get_channel_binding",
-        "get_unverified_chain",
-        "get_verified_chain",
-        "getpeercert",
-        "group",
-        "owner",
-        "pending",
-        "selected_alpn_protocol",
-        "server_hostname",
-        "server_side",
-        "session_reused",
-        "shared_ciphers",
-        "uniqueid",
-        "version",
-    }
-)
-"""What may be asked of a connection before it was judged; none of it moves application data."""
-
-
-class Barrier:
-    """Stands in the slot of a socket that has no TLS connection, so that nothing goes out in clear text (rule 5)."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        """Be false, as the empty slot is."""
-        return False
-
-    def pending(self) -> int:
-        """Return that nothing waits to be read."""
-        return 0
-
-    def __getattr__(self, name: str) -> Any:
-        """Answer questions with None, and refuse to move data."""
-        if name in ("session", "session_reused"):
-            return None
-        if name in _HARMLESS:
-            return lambda *_: None
-        raise OSError(errno.ENOTCONN, "no TLS connection stands on this socket, and it sends no clear text")
-
-
-_BARRIER = Barrier()
+def _behind(slot: Any) -> Any:
+    """Return the C object behind whatever stands in a slot."""
+    return slot._inner if isinstance(slot, Drain | Gate) else slot  # noqa: SLF001
 
 
 class PinnedSocket(GenuineSocket):
@@ -226,7 +212,7 @@ class PinnedSocket(GenuineSocket):
     def raise_barrier(self) -> None:
         """Fill an empty slot: with the refusal where there was one, else with a barrier."""
         if self._sslobj is None:
-            self._sslobj = self.gate if self.gate is not None and self.gate.is_refused else _BARRIER
+            self._sslobj = self.gate if self.gate is not None and self.gate.is_refused else BARRIER
 
     @property
     def context(self) -> ssl.SSLContext:

@@ -83,6 +83,7 @@ class PinnedContext(GatedContext):
             now=now or functools.partial(datetime.now, UTC),
             record=VerdictRecord(on_verdict),
             is_trust_named=trust is not None,
+            gate=self._GATE,
         )
         self.policy = policy
         _load_trust(self, trust)
@@ -91,14 +92,19 @@ class PinnedContext(GatedContext):
 
     @property
     def policy(self) -> Policy:
-        """The policy in force; assigning another judges every connection that is made from then on by it."""
+        """
+        The policy in force; assigning another judges by it what is connected from then on, and what already is.
+
+        An open connection whose key the new policy denies is ended. One whose key it merely no longer lists may still
+        receive, and refuses to send. Neither reaches bytes that are with the operating system already.
+        """
         return self._bench.policy
 
     @policy.setter
     def policy(self, policy: Policy) -> None:
         if not isinstance(policy, Policy):
             raise TypeError(f"a pinned context needs a Policy, found {type(policy).__name__}; see Policy.load")
-        self._bench.policy = policy
+        self._bench.replace(policy)
         if policy.reporting and not self._serves_reports:
             self._serves_reports = True
             warnings.warn(

@@ -6,6 +6,8 @@ Rules of this file:
 1. One policy judges a connection, and it is still in force when the connection opens.
 2. A resumed connection is judged by the chain that was remembered with its session, never by an empty one.
 3. Any exception inside the check is a refusal; what explains a refusal can fail without undoing it.
+4. A new policy judges the connections that live, by the chains they were let through with. A denied key ends its
+   connection at once. One that merely lost its pins may hear the answer to what it sent, and sends nothing more.
 """
 
 from __future__ import annotations
@@ -49,9 +51,18 @@ class Bench:
     now: Callable[[], datetime]
     record: VerdictRecord
     is_trust_named: bool
+    gate: type[ConnectionGate]
     policy: Policy = field(init=False)
     connections: LiveConnections = field(default_factory=LiveConnections)
     accepted: dict[str | None, ValidatedChain | PresentedChain] = field(default_factory=dict)
+
+    def replace(self, policy: Policy) -> None:
+        """Put another policy in force, and judge the connections that were let through again (rule 4)."""
+        self.policy = policy
+        for owner in self.connections.connections:
+            verdict: Verdict | None = owner.verdict
+            if verdict is not None and verdict.policy is not policy:
+                self.gate(self, verdict.host, verdict.port, owner).judge_again(owner, verdict)
 
     def remember(self, session: ssl.SSLSession, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""
@@ -143,17 +154,17 @@ class ConnectionGate(Gate):
         Judge a finished handshake; raise the refusal, or return what to do once the connection is open (rule 1).
 
         Whoever replaces the policy judges the registered connections again; a connection that registers later than
-        that sees here that its policy was replaced.
+        that sees here that its policy was replaced, and judges itself.
         """
         bench = self._bench
         try:
             verdict = self._judge(is_resumed, leaf)
-            while owner is not None and verdict.action is Action.ALLOW:
+            if owner is not None and verdict.action is Action.ALLOW:
                 owner.verdict = verdict
+                self.open(owner)
                 bench.connections.add(owner)
-                if bench.policy is verdict.policy:
-                    break
-                verdict = self._judge(is_resumed, leaf)
+                while bench.policy is not verdict.policy and verdict.action is Action.ALLOW:
+                    owner.verdict = verdict = self._judge(is_resumed, leaf)
             last = bench.accepted.get(self._host)
             if last is None or last.leaf != leaf:
                 bench.accept(verdict)
@@ -172,6 +183,31 @@ class ConnectionGate(Gate):
         if policy is not self._policy:
             return evaluate(chain, policy, host=host, at=bench.now(), port=port, resumed=is_resumed)
         return evaluate_entry(chain, policy, host, self._entry, bench.now(), port, is_resumed)
+
+    def judge_again(self, owner: PinnedSocket | PinnedObject, before: Verdict) -> None:
+        """Judge a connection that was let through by its chain; end it, or let it send nothing more (rule 4)."""
+        bench = self._bench
+        try:
+            verdict = self._evaluate(before)
+        except Exception as error:  # noqa: BLE001  (rule 3)
+            verdict = self._refusal(error)
+        if verdict.action is Action.ALLOW:
+            owner.verdict = verdict
+            return
+        self._error = PinMismatchError(verdict, facts=bench.facts(self._host))
+        self._must_ask = True
+        if verdict.outcome is Outcome.DENIED_KEY:
+            bench.connections.discard(owner)
+            self.cut(owner)
+        else:
+            self.drain(owner)
+        bench.record.tell(verdict)
+
+    def _evaluate(self, before: Verdict) -> Verdict:
+        """Judge the chain of an earlier verdict by the policy of now."""
+        bench = self._bench
+        chain = cast("ValidatedChain", before.chain)
+        return evaluate(chain, bench.policy, host=before.host, at=bench.now(), port=before.port, resumed=before.resumed)
 
     def _remembered(self, leaf: bytes | None) -> ValidatedChain:
         memory = self._memory
@@ -212,6 +248,7 @@ class ConnectionGate(Gate):
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             owner.verdict = None
+            self.close(owner)
             self._bench.connections.discard(owner)
         self._error = PinMismatchError(verdict, facts=self._bench.facts(self._host))
         self._must_ask = True
@@ -227,3 +264,8 @@ class LeafGate(ConnectionGate):
     def _judge(self, is_resumed: bool, leaf: bytes | None) -> Verdict:  # noqa: ARG002, FBT001  (see Gate)
         bench = self._bench
         return evaluate_leaf(leaf_presented(leaf), bench.policy, host=self._host, at=bench.now(), port=self._port)
+
+    def _evaluate(self, before: Verdict) -> Verdict:
+        bench = self._bench
+        chain = cast("PresentedChain", before.chain)
+        return evaluate_leaf(chain, bench.policy, host=before.host, at=bench.now(), port=before.port)
