@@ -15,6 +15,7 @@ help:
 	@echo "make test-all      the test suite on every supported Python that is found"
 	@echo "make check         formatting, linting, types, architecture, docstrings"
 	@echo "make coverage      the test suite with branch coverage"
+	@echo "make conformance   every scenario with every client, recorded in the docs"
 	@echo "make bench         ratios against plain ssl, measured in one run"
 	@echo "make fuzz          every fuzz target, a minute each"
 	@echo "make requirements  compile the hash-checked requirement files anew"
@@ -64,6 +65,9 @@ check: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+conformance: $(VENV)/.test
+	$(BIN)/python tools/conformance.py
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py

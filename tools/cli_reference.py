@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pinscher.cli import lab
 from pinscher.cli.app import VERBS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
@@ -20,15 +21,15 @@ Exit 0: the answer is good. Exit 1: at least one bad answer. Exit 2: no answer (
 def main() -> None:
     """Write the page."""
     parts = [HEAD]
-    for verb in VERBS:
+    for name in (name for verb in VERBS for name in (verb, *(f"lab {one}" for one in lab.COMMANDS if verb == "lab"))):
         printed = subprocess.run(
-            [sys.executable, "-m", "pinscher.cli", verb, "--help"],
+            [sys.executable, "-m", "pinscher.cli", *name.split(), "--help"],
             capture_output=True,
             text=True,
             check=True,
             env={"COLUMNS": "80", "PATH": "/usr/bin:/bin"},
         ).stdout
-        parts.append(f"\n## `pinscher {verb}`\n\n```\n{printed.replace('python -m pinscher.cli', 'pinscher')}```\n")
+        parts.append(f"\n## `pinscher {name}`\n\n```\n{printed.replace('python -m pinscher.cli', 'pinscher')}```\n")
     PAGE.write_text("".join(parts), encoding="utf-8")
 
 

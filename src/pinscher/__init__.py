@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pinscher.pin import InvalidPinError, Pin, PinSet
     from pinscher.policy import InvalidPolicyError, Policy
     from pinscher.tls import InsecureContextError, PinMismatchError, PinnedContext, enforce, verdict_of
+    from pinscher.tls.counting import stats
+    from pinscher.tls.selftest import selftest
     from pinscher.verdict import Action, Outcome, Verdict, evaluate
 
 __all__ = [
@@ -44,6 +46,8 @@ __all__ = [
     "Verdict",
     "enforce",
     "evaluate",
+    "selftest",
+    "stats",
     "verdict_of",
 ]
 
@@ -55,6 +59,8 @@ _ROOMS = {
     "pinscher.host": ("HostPattern", "InvalidHostError"),
     "pinscher.pin": ("InvalidPinError", "Pin", "PinSet"),
     "pinscher.policy": ("InvalidPolicyError", "Policy"),
+    "pinscher.tls.counting": ("stats",),
+    "pinscher.tls.selftest": ("selftest",),
     "pinscher.tls": ("InsecureContextError", "PinMismatchError", "PinnedContext", "enforce", "verdict_of"),
     "pinscher.verdict": ("Action", "Outcome", "Verdict", "evaluate"),
 }

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pinscher.lab.protocols import Protocol
+
 HOST = "localhost"
 SECRET = "password=correct-horse-battery-staple"
 BODY = SECRET.encode()
@@ -36,9 +38,11 @@ class Client:
     package: str
     how: str
     exchange: Callable[[ssl.SSLContext, int], object]
-    protocol: str = "http"
+    protocol: str | Protocol = "http"
     talks_at_most: ssl.TLSVersion | None = None
     """The newest TLS in which a conversation that is let through is safe from the client's own races."""
+    loses_errors: bool = False
+    """Whether the client throws the error away and leaves its text in the log, where the verdict's id is found."""
 
     def __str__(self) -> str:
         return self.name
@@ -47,21 +51,19 @@ class Client:
 CLIENTS: list[Client] = []
 
 
-def client(
-    name: str, package: str, how: str, *, protocol: str = "http", talks_at_most: ssl.TLSVersion | None = None
-) -> Callable[[Any], Any]:
+def client(name: str, package: str, how: str, **more: Any) -> Callable[[Any], Any]:
     """Put an exchange on the table; an asynchronous one is run to its end by asyncio."""
 
     def register(exchange: Any) -> Any:
         played = (lambda context, port: asyncio.run(exchange(context, port))) if _is_async(exchange) else exchange
-        CLIENTS.append(Client(name, package, how, played, protocol, talks_at_most))
+        CLIENTS.append(Client(name, package, how, played, **more))
         return exchange
 
     return register
 
 
 def _is_async(exchange: Callable[..., Any]) -> bool:
-    return asyncio.iscoroutinefunction(exchange)
+    return asyncio.iscoroutinefunction(getattr(exchange, "func", exchange))
 
 
 def _url(port: int) -> str:

@@ -51,20 +51,20 @@ def with_aiohttp(context: ssl.SSLContext, url: str) -> Iterator[Exchange]:
     import aiohttp
 
     async def opened() -> aiohttp.ClientSession:
+        """Open a session inside the loop."""
         return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
 
     async def exchange() -> None:
+        """Post once."""
         async with session.post(url, data=SECRET) as answer:
             await answer.read()
 
     async def closed() -> None:
-        # The loop is turned until aiohttp has closed what it kept.
-        kept = [protocol.transport for found in session.connector._conns.values() for protocol, _ in found]
+        """Close the session and what it kept."""
         await session.close()
-        for transport in kept:
-            while transport is not None and not transport.is_closing():
-                await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        # aiohttp closes what it kept on the next turns of the loop.
+        for _ in range(5):
+            await asyncio.sleep(0)
 
     with asyncio.Runner() as runner:
         session = runner.run(opened())

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from importlib import import_module, metadata
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from pinscher.errors import PinningError, escaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = ("demo", "show", "pin", "check", "lint", "doctor")
+VERBS = ("demo", "show", "pin", "check", "lab", "lint", "import", "export", "convert", "diff", "doctor")
 """Each verb is the click command of its own name in the file of its own name; the order is that of the help."""
 
 
@@ -29,7 +30,9 @@ class _Verbs(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = getattr(import_module(f"pinscher.cli.{name}"), name)
+        # A file and a command cannot be called by a word of the language.
+        own = f"{name}_" if iskeyword(name) else name
+        command: click.Command = getattr(import_module(f"pinscher.cli.{own}"), own)
         return command
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+import pinscher
 from pinscher.cli.facts import Fact, Health
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import UnreadableFileError, json_option
-from pinscher.cli.selfcheck import self_check
 from pinscher.cli.surroundings import surroundings
 from pinscher.cli.voice import ExitCode, Voice
-from pinscher.errors import escaped
+from pinscher.errors import PinningError, escaped
 from pinscher.policy import InvalidPolicyError
 
 if TYPE_CHECKING:
@@ -42,13 +42,25 @@ def doctor(*, policy_file: str | None, is_json: bool) -> int:
     a rogue one must not. Exit 1 if any fact is an error.
     """
     voice = Voice()
-    facts = [*surroundings(), *self_check(), *(_policy_facts(policy_file) if policy_file else ())]
+    facts = [*surroundings(), *_self_test(), *(_policy_facts(policy_file) if policy_file else ())]
     is_healthy = all(fact.health is not Health.ERROR for fact in facts)
     if is_json:
         voice.document({"healthy": is_healthy, "facts": [_object(fact) for fact in facts]})
     else:
         _print(facts, voice)
     return ExitCode.GOOD if is_healthy else ExitCode.BAD
+
+
+def _self_test() -> Iterator[Fact]:
+    try:
+        pinscher.selftest()
+    except PinningError as error:
+        remedy = "do not rely on pins with this interpreter, and report its version"
+        yield Fact("self-test", Health.ERROR, escaped(str(error)), remedy=remedy)
+    else:
+        yield Fact(
+            "self-test", Health.OK, "a genuine server was let in, and a rogue one refused before any byte was sent"
+        )
 
 
 def _policy_facts(policy_file: str) -> Iterator[Fact]:

@@ -41,7 +41,7 @@ def interpreter() -> Fact:
     return Fact("interpreter", Health.WARNING, f"{name} {version}, whose ssl is not CPython's", remedy=_USE_CPYTHON)
 
 
-_USE_CPYTHON = "rely on the self-check below, or use CPython"
+_USE_CPYTHON = "rely on the self-test below, or use CPython"
 
 
 def trust_store() -> Fact:

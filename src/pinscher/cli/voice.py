@@ -9,7 +9,8 @@ Rules of this file:
 3. Colour and progress appear only where the stream is a terminal (``NO_COLOR`` is honoured), and carry no meaning of
    their own.
 4. No text reaches a stream with a control character, an escape sequence or a letter outside ASCII in it, whoever
-   chose the text; and nothing is ever read as markup.
+   chose the text; and nothing is ever read as markup. A file that is the answer keeps its own octets, but never on a
+   terminal.
 5. A reader who leaves (a closed pipe) ends the program without a word.
 """
 
@@ -77,6 +78,18 @@ class Voice:
     def document(self, document: object) -> None:
         """Write the answer of ``--json``: one document, ASCII, its fields in the order that ``--help`` names them."""
         self._answers.print(Text(json.dumps(document, indent=2, ensure_ascii=True)))
+
+    def file(self, content: bytes) -> None:
+        """Write a file that is the answer, octet for octet; on a terminal as text (rule 4)."""
+        if self._answers.is_terminal:
+            self._answers.print(Text(plain(content.decode(errors="backslashreplace"))), end="")
+            return
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise ReaderGoneError from None
 
     def error(self, text: str) -> None:
         """Say why there is no answer."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 try:
     import defusedxml as _defusedxml  # noqa: F401  (asked for here, so that its absence is one sentence)
 except ModuleNotFoundError:
-    raise ImportError("foreign formats need defusedxml; install it with: pip install 'pinscher[cli]'") from None
+    raise ModuleNotFoundError(
+        "foreign formats need defusedxml; install it with: pip install 'pinscher[cli]'", name="defusedxml"
+    ) from None
 
 from pinscher.formats import (
     android,

@@ -157,7 +157,10 @@ class _Reader(Reader):
                 raise self.refuse(f"{name}: {_EXCLUDES} stands beside other keys, and TrustKit stops")
             self.listed[name] = False, UNPINNED
             return
-        self.listed[name] = self._truth(domain, _INCLUDES, default=False), self._said(name, domain)
+        includes = self._truth(domain, _INCLUDES, default=False)
+        if includes and _overlaps(name):
+            self.weakening("never-matches", name, "TrustKit may overlook names below a name that repeats itself")
+        self.listed[name] = includes, self._said(name, domain)
 
     def _truth(self, domain: dict[str, Any], key: str, *, default: bool) -> bool:
         return truth(domain.get(key, default), _NAME, key)

@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pinscher.lab.encoding import pem
-from pinscher.lab.keys import KeyKind, PrivateKey, SigningKey
+from pinscher.lab.keys import REENCODED, KeyKind, PrivateKey, SigningKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 AnyKey: TypeAlias = SigningKey | PrivateKey | KeyKind | str | None
 """A key, the kind of key to generate, or None for the default kind."""
@@ -60,6 +60,15 @@ class HeldCertificate:
         request = dataclasses.replace(self.request, not_before=not_before, not_after=not_after, serial_number=None)
         return self.authority.issue_as(request, self.key)
 
+    def reencoded(self, form: str) -> HeldCertificate:
+        """Return this certificate with its key in another encoding, signed again; ``keys.REENCODED`` has the forms."""
+        spki = REENCODED[form](self.key)
+        return dataclasses.replace(self, der=self.authority.key.resigned(self.der, spki=spki))
+
+    def rewritten(self, rewrite: Callable[[bytes], bytes]) -> HeldCertificate:
+        """Return this certificate with the content of its TBSCertificate rewritten, and signed again."""
+        return dataclasses.replace(self, der=self.authority.key.rewritten(self.der, rewrite))
+
     def as_authority(self) -> Authority:
         """Misuse this certificate as an authority's: what it issues must be refused, for it may not sign."""
         return Authority(
@@ -82,6 +91,10 @@ class Request:
     serial_number: int | None = None
     usages: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.SERVER_AUTH,)
     extensions: tuple[x509.ExtensionType, ...] = ()
+    critical: bool = False
+    """Whether those extensions are critical."""
+    subject: x509.Name | None = None
+    """The whole subject, where it is more than the common name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +120,11 @@ class Authority:
 
     def intermediate(
         self, name: str = "Lab Intermediate", key: AnyKey = None, *, path_length: int | None = None,
-        not_before: datetime | None = None, not_after: datetime | None = None,
+        not_before: datetime | None = None, not_after: datetime | None = None, permitted: Sequence[str] = (),
     ) -> Authority:  # fmt: skip
-        """Make an authority below this one."""
+        """Make an authority below this one; *permitted* are the DNS names that it may sign for, if not for all."""
         held, subject = SigningKey.of(key), _named(name)
-        return self._certified(subject, held, path_length, not_before, not_after)
+        return self._certified(subject, held, path_length, not_before, not_after, permitted)
 
     def cross_signed_by(self, other: Authority) -> Authority:
         """Return this same authority, name and key, with a certificate that *other* issued to it."""
@@ -136,11 +149,14 @@ class Authority:
     def issue(
         self, *names: str, key: AnyKey = None, not_before: datetime | None = None, not_after: datetime | None = None,
         common_name: str | None = None, serial_number: int | None = None,
-        extensions: Sequence[x509.ExtensionType] = (),
+        extensions: Sequence[x509.ExtensionType] = (), critical: bool = False, subject: x509.Name | None = None,
     ) -> HeldCertificate:  # fmt: skip
         """Issue a server's certificate for *names*, each a host name or an IP address."""
         common_name = common_name if common_name is not None else names[0]
-        request = Request(names, common_name, not_before, not_after, serial_number, extensions=tuple(extensions))
+        request = Request(
+            names, common_name, not_before, not_after, serial_number, extensions=tuple(extensions), critical=critical,
+            subject=subject,
+        )  # fmt: skip
         return self.issue_as(request, SigningKey.of(key))
 
     def issue_client(self, name: str, *, key: AnyKey = None) -> HeldCertificate:
@@ -156,8 +172,9 @@ class Authority:
     def issue_as(self, request: Request, key: SigningKey) -> HeldCertificate:
         """Issue what *request* asks for to the holder of *key*."""
         usages = x509.KeyUsage(**_usages("digital_signature"))
+        subject = request.subject or _named(request.common_name)
         builder = (
-            _builder(_named(request.common_name), request.not_before, request.not_after, request.serial_number)
+            _builder(subject, request.not_before, request.not_after, request.serial_number)
             .issuer_name(self.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(usages, critical=True)
@@ -169,7 +186,7 @@ class Authority:
             names = [_alternative_name(name) for name in request.names]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not request.common_name)
         for extension in request.extensions:
-            builder = builder.add_extension(extension, critical=False)
+            builder = builder.add_extension(extension, critical=request.critical)
         return HeldCertificate(self.key.certify(builder, key), key, self, request)
 
     @property
@@ -195,10 +212,13 @@ class Authority:
 
     def _certified(
         self, subject: x509.Name, key: SigningKey, path_length: int | None,
-        not_before: datetime | None = None, not_after: datetime | None = None,
+        not_before: datetime | None = None, not_after: datetime | None = None, permitted: Sequence[str] = (),
     ) -> Authority:  # fmt: skip
         builder = _authority_builder(subject, key, path_length, not_before, not_after)
         builder = builder.issuer_name(self.subject).add_extension(self._identifier, critical=False)
+        if permitted:
+            names = x509.NameConstraints([x509.DNSName(name) for name in permitted], None)
+            builder = builder.add_extension(names, critical=True)
         return Authority(subject, self.key.certify(builder, key), key, self, path_length)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -29,6 +30,14 @@ class NamedSocket(ssl.SSLSocket):
     server_name: str | None = None
     served: bytes | None = None
 
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Receive; a connection that was reset is closed at once, for while it is being made nobody else holds it."""
+        try:
+            return super().recv(buflen, flags)
+        except ConnectionError:
+            self.close()
+            raise
+
 
 class Conversation:
     """A server's end of one connection."""
@@ -42,6 +51,8 @@ class Conversation:
         self._lifeline = connection.dup()
         self._pending = b""
         self._is_tunnel = False
+        self._relays: list[threading.Thread] = []
+        self._relayed: tuple[socket.socket, ...] = ()
 
     @property
     def is_secured(self) -> bool:
@@ -67,6 +78,18 @@ class Conversation:
             client_certificate=secured.getpeercert(binary_form=True),
             alpn=secured.selected_alpn_protocol(),
         )
+
+    def slow_down(self) -> None:
+        """From here on send octet by octet, each in a segment of its own, by way of a relay."""
+        ours, theirs = socket.socketpair()
+        outside, self._connection = self._connection, ours
+        self._relayed = theirs, outside
+        self._relays = [
+            threading.Thread(target=_carry, args=(theirs, outside, 1), name="lab relay, slowly out"),
+            threading.Thread(target=_carry, args=(outside, theirs, 65_536), name="lab relay, in"),
+        ]
+        for relay in self._relays:
+            relay.start()
 
     def receive(self, limit: int = 65_536) -> bytes:
         """Return what comes next, at most *limit* bytes; nothing when the client has ended the connection."""
@@ -117,6 +140,13 @@ class Conversation:
             connection.settimeout(0)
             if isinstance(connection, ssl.SSLSocket):
                 connection.unwrap().close()
+        self._end_relays()
+
+    def _end_relays(self) -> None:
+        for relay in self._relays:
+            relay.join()
+        for end in self._relayed:
+            end.close()
 
     def _fill(self) -> None:
         received = self._received(65_536)
@@ -137,3 +167,14 @@ class Conversation:
             self._evidence.decrypted(self.number, received)
         else:
             self._evidence.in_clear(self.number, received)
+
+
+def _carry(source: socket.socket, sink: socket.socket, at_once: int) -> None:
+    """Pass bytes on until the source ends, at most *at_once* in one segment, then end both."""
+    with contextlib.suppress(OSError):
+        while received := source.recv(65_536):
+            for at in range(0, len(received), at_once):
+                sink.sendall(received[at : at + at_once])
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 INTEGER = 0x02
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
+OBJECT = 0x06
 SEQUENCE = 0x30
 
 

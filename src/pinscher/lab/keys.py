@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from pinscher.lab.encoding import BIT_STRING, INTEGER, OCTET_STRING, SEQUENCE, element, elements, pem
+from pinscher.lab.encoding import BIT_STRING, INTEGER, OBJECT, OCTET_STRING, SEQUENCE, element, elements, pem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,10 +104,18 @@ class SigningKey:
 
     def resigned(self, certificate: bytes, *, spki: bytes) -> bytes:
         """Put the bytes *spki* in place of a certificate's SubjectPublicKeyInfo and sign it again with this key."""
+
+        def replaced(body: bytes) -> bytes:
+            fields = [field.encoded for field in elements(body)]
+            fields[_SPKI_FIELD] = spki
+            return b"".join(fields)
+
+        return self.rewritten(certificate, replaced)
+
+    def rewritten(self, certificate: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
+        """Rewrite the content of a certificate's TBSCertificate and sign it again with this key."""
         body, algorithm, _ = elements(elements(certificate)[0].content)
-        fields = [field.encoded for field in elements(body.content)]
-        fields[_SPKI_FIELD] = spki
-        to_be_signed = element(SEQUENCE, *fields)
+        to_be_signed = element(SEQUENCE, rewrite(body.content))
         signature = element(BIT_STRING, b"\x00", self.sign(to_be_signed))
         return element(SEQUENCE, to_be_signed, algorithm.encoded, signature)
 
@@ -124,6 +132,71 @@ def _as_pss(encoded: bytes) -> bytes:
     parts = elements(elements(encoded)[0].content)
     kept = {INTEGER, OCTET_STRING, BIT_STRING}
     return element(SEQUENCE, *(part.encoded if part.tag in kept else _ALGORITHM for part in parts))
+
+
+def _without_null(key: SigningKey) -> bytes:
+    """Encode an RSA key without the NULL that RFC 3279 section 2.3.1 asks for."""
+    algorithm, bits = elements(elements(key.spki)[0].content)
+    identifier, _ = elements(algorithm.content)
+    return element(SEQUENCE, element(SEQUENCE, identifier.encoded), bits.encoded)
+
+
+def _compressed(key: SigningKey) -> bytes:
+    """Encode an EC key with its point compressed (RFC 5480 section 2.2)."""
+    public = key.private.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        raise TypeError(f"only an EC key has a point, found {key.kind.value}")
+    algorithm, _ = elements(elements(key.spki)[0].content)
+    point = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return element(SEQUENCE, algorithm.encoded, element(BIT_STRING, b"\x00", point))
+
+
+def _unknown(key: SigningKey) -> bytes:
+    """Encode a key as if it were of an algorithm that nobody has defined."""
+    _, bits = elements(elements(key.spki)[0].content)
+    algorithm = element(SEQUENCE, element(OBJECT, bytes.fromhex("2b0601040183b20301")))
+    return element(SEQUENCE, algorithm, bits.encoded)
+
+
+def _explicit(key: SigningKey) -> bytes:
+    """Encode a P-256 key with its curve's parameters written out (RFC 3279 section 2.3.5, forbidden by RFC 5480)."""
+    algorithm, bits = elements(elements(key.spki)[0].content)
+    identifier, _ = elements(algorithm.content)
+    return element(SEQUENCE, element(SEQUENCE, identifier.encoded, _p256_parameters()), bits.encoded)
+
+
+def _p256_parameters() -> bytes:
+    prime = (1 << 256) - (1 << 224) + (1 << 192) + (1 << 96) - 1
+    field = element(SEQUENCE, element(OBJECT, bytes.fromhex("2a8648ce3d0101")), _integer(prime))
+    curve = element(SEQUENCE, _octets(prime - 3), element(OCTET_STRING, bytes.fromhex(_P256_B)))
+    generator = element(OCTET_STRING, bytes.fromhex(_P256_GENERATOR))
+    order = _integer(int(_P256_ORDER, 16))
+    return element(SEQUENCE, _integer(1), field, curve, generator, order, _integer(1))
+
+
+def _integer(number: int) -> bytes:
+    return element(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def _octets(number: int) -> bytes:
+    return element(OCTET_STRING, number.to_bytes(32, "big"))
+
+
+# SEC 2 version 2, section 2.4.2.
+_P256_B = "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b"
+_P256_GENERATOR = (
+    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+)
+_P256_ORDER = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
+
+REENCODED: dict[str, Callable[[SigningKey], bytes]] = {
+    "without-null": _without_null,
+    "compressed": _compressed,
+    "explicit": _explicit,
+    "unknown": _unknown,
+}
+"""The unusual encodings of a SubjectPublicKeyInfo by name."""
 
 
 def _rsa(bits: int) -> rsa.RSAPrivateKey:

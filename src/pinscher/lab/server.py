@@ -38,14 +38,14 @@ class TlsServer:
         self, held: HeldCertificate, *, protocol: str | Protocol = "http", client_ca: bytes | None = None,
         require_client_certificate: bool = True, minimum_version: ssl.TLSVersion | None = None,
         maximum_version: ssl.TLSVersion | None = None, alpn: Sequence[str] = (), tickets: bool = True,
-        present: Sequence[bytes] = (), chain: Sequence[bytes] | None = None,
+        present: Sequence[bytes] = (), chain: Sequence[bytes] | None = None, shows_anything: bool = False,
     ) -> None:  # fmt: skip
         """
         Set a server up; it listens from ``with`` on.
 
         *client_ca* is the PEM of the authorities whose client certificates the server asks for. *present* is DER sent
         after the chain of whatever certificate is shown, and *chain* is DER sent in place of that chain. Without
-        *tickets* no session can be resumed.
+        *tickets* no session can be resumed. *shows_anything* is for keys that OpenSSL would not have a server show.
         """
         self.evidence = Evidence()
         self.port = 0
@@ -57,6 +57,7 @@ class TlsServer:
         self._tickets = tickets
         self._present = tuple(present)
         self._chain = None if chain is None else tuple(chain)
+        self._shows_anything = shows_anything
         self._lock = threading.Lock()
         self._conversations: dict[threading.Thread, Conversation] = {}
         self._markers: dict[int, threading.Event] = {}
@@ -173,6 +174,8 @@ class TlsServer:
         context.maximum_version = maximum or context.maximum_version
         if not self._tickets:
             context.num_tickets = 0
+        if self._shows_anything:
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
         if self._alpn:
             context.set_alpn_protocols(list(self._alpn))
         if self._client_ca is not None:

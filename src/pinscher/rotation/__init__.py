@@ -1,13 +1,27 @@
 """
 Changing keys without breaking anybody: what a policy should hold before the day it is needed.
 
-Today this room judges a policy by itself (``lint``). One rule is one file in ``rules``, and one line in its table.
+This room judges a policy by itself (``lint``) and beside the one it replaces (``difference``). One rule is one file in
+``rules``, and one line in its table.
 """
 
 from __future__ import annotations
 
+from pinscher.rotation.change import KINDS, Change, Effect
+from pinscher.rotation.difference import difference
 from pinscher.rotation.finding import Finding, Severity
 from pinscher.rotation.lint import lint, lint_document
 from pinscher.rotation.rules import RULES, Rule
 
-__all__ = ["RULES", "Finding", "Rule", "Severity", "lint", "lint_document"]
+__all__ = [
+    "KINDS",
+    "RULES",
+    "Change",
+    "Effect",
+    "Finding",
+    "Rule",
+    "Severity",
+    "difference",
+    "lint",
+    "lint_document",
+]

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pinscher.host import InvalidHostError, canonical_host
 from pinscher.policy import Policy
-from pinscher.tls._cpython import GatedContext, PinnedObject, PinnedSocket
+from pinscher.tls._cpython import Gate, GatedContext, PinnedObject, PinnedSocket
 from pinscher.tls.judgement import Bench, ConnectionGate
 from pinscher.tls.record import VerdictRecord
-from pinscher.tls.settings import InsecureContextError
+from pinscher.tls.settings import InsecureContextError, StrictSettings
 
 if TYPE_CHECKING:
     import socket
@@ -197,6 +197,14 @@ def _usable(host: str | bytes | None) -> str | None:
     except (InvalidHostError, UnicodeDecodeError):
         return None
 
+
+HOOKS = {
+    (owner, name): hook
+    for owner in (PinnedContext, GatedContext, StrictSettings, ConnectionGate, Gate, PinnedSocket, PinnedObject)
+    for name, hook in vars(owner).items()
+    if callable(hook) or isinstance(hook, property | staticmethod | type)
+}
+"""Every method that pins rest on, as it was when this module was loaded; the self-test compares with it."""
 
 _CLIENTS_ONLY = "a pinned context is a client's; a server needs a context of its own"
 

@@ -21,6 +21,7 @@ from pinscher.diagnosis import Facts
 from pinscher.errors import PinningError, escaped
 from pinscher.tls._chain import chain_tried, leaf_presented, validated_chain
 from pinscher.tls._cpython import Gate
+from pinscher.tls.counting import count
 from pinscher.tls.enforcement import PinMismatchError
 from pinscher.tls.registry import LiveConnections
 from pinscher.tls.sessions import RememberedSession
@@ -169,6 +170,8 @@ class ConnectionGate(Gate):
             if last is None or last.leaf != leaf:
                 bench.accept(verdict)
             opened = bench.record.telling(verdict) if bench.record.has_listener else None
+            if verdict.action is Action.ALLOW:
+                count(verdict)
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._refuse(self._refusal(error), error)
         if verdict.action is not Action.ALLOW:
@@ -201,6 +204,7 @@ class ConnectionGate(Gate):
             self.cut(owner)
         else:
             self.drain(owner)
+        count(verdict)
         bench.record.tell(verdict)
 
     def _evaluate(self, before: Verdict) -> Verdict:
@@ -233,6 +237,7 @@ class ConnectionGate(Gate):
         error.add_note(str(self._error))
         # Clients that lose the object and its notes keep this text.
         error.strerror = f"{error.strerror}\n  cause: {self._error.diagnosis.sentence}\n  verdict: {verdict.id}"
+        count(verdict)
         self._bench.record.tell(verdict)
 
     def _refusal(self, cause: Exception | None, detail: str = "") -> Verdict:
@@ -252,6 +257,7 @@ class ConnectionGate(Gate):
             self._bench.connections.discard(owner)
         self._error = PinMismatchError(verdict, facts=self._bench.facts(self._host))
         self._must_ask = True
+        count(verdict)
         self._bench.record.tell(verdict)
         raise self._error from cause
 

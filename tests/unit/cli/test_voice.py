@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pinscher.cli import main
+from pinscher.cli.app import VERBS, app
 from pinscher.cli.voice import ExitCode, Tally, Voice, plain
 
 
@@ -139,13 +141,16 @@ def test_no_verb_is_answered_with_the_help(capsys: pytest.CaptureFixture[str]) -
     assert (out, "Commands:" in err) == ("", True)
 
 
-@pytest.mark.parametrize("verb", ["demo", "show", "pin", "check", "lint", "doctor"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_documents_its_json(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     """The help of every verb names --json and its fields."""
-    assert main([verb, "--help"]) == ExitCode.GOOD
-    out = capsys.readouterr().out
-    assert "--json" in out
-    assert "JSON: {" in out
+    found = app.get_command(click.Context(app), verb)
+    below = [[verb, name] for name in found.commands] if isinstance(found, click.Group) else [[verb]]
+    for words in below:
+        assert main([*words, "--help"]) == ExitCode.GOOD
+        out = capsys.readouterr().out
+        assert "--json" in out
+        assert "JSON: {" in out
 
 
 def test_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

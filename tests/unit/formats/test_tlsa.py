@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from typing import TYPE_CHECKING
 
 import dns.rdatatype
@@ -11,9 +12,15 @@ import pytest
 from worlds import AT, INTERMEDIATES, LEAVES, Chain, Oracle, hold_always, host_table, policies, policy_of
 
 from pinscher.formats import FORMATS, Choices, FormatLossError, UnreadableFileError
+from pinscher.lab.authority import Authority
+from pinscher.lab.server import TlsServer
+from pinscher.pin import Pin
+from pinscher.policy import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
 TLSA = FORMATS["tlsa"]
 DIGEST = LEAVES[0].pin.digest.hex()
@@ -90,3 +97,23 @@ def test_tlsa_hostile_zone_is_one_clear_error(content: bytes, choices: Choices) 
     """Includes, unusable records and ports that differ are refused; nothing is skipped in silence."""
     with pytest.raises(UnreadableFileError):
         TLSA.read(content, choices)
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_tlsa_records_are_obeyed_by_openssl(tmp_path: Path, tool: Callable[[str], str], is_pinned: bool) -> None:
+    """OpenSSL's own DANE verification takes a server with the leaf that the record names, and refuses another."""
+    root = Authority.root("Formats Root")
+    held, other = root.issue("localhost", "127.0.0.1"), root.issue("localhost", "127.0.0.1")
+    wanted = Policy.loads(
+        f'format = 1\nname = "p"\nversion = 1\n[defaults]\nunlisted-hosts = "allow"\n'
+        f'[keys.leaf]\npin = "{Pin.of(held.der)}"\nrole = "leaf"\n[hosts."localhost"]\npins = ["leaf"]\n'
+    )
+    record = TLSA.write(wanted, Choices(AT)).decode().partition(" TLSA ")[2].strip()
+    (tmp_path / "root.pem").write_bytes(root.pem if isinstance(root.pem, bytes) else root.pem.encode())
+    with TlsServer(held if is_pinned else other) as server:
+        done = subprocess.run(
+            [tool("openssl"), "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile", "root.pem",
+             "-verify_return_error", "-dane_tlsa_domain", "localhost", "-dane_tlsa_rrdata", record],
+            cwd=tmp_path, capture_output=True, timeout=30, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    assert (is_pinned, is_pinned) == (done.returncode == 0, b"DANE TLSA 1 1 1" in done.stdout), done.stderr

@@ -32,7 +32,9 @@ def is_subdomain(domain: str, subdomain: str) -> int:
     if domain[len(domain) - length :] != subdomain[len(subdomain) - length :]:
         return 0
     label = "." + domain[: len(domain) - length - 1]
-    return len(label) if subdomain[: len(subdomain) - length - 1].rsplit(label, maxsplit=1)[-1] == "" else 0
+    # Splitting from the right would hit elsewhere where the label overlaps itself.
+    components = subdomain[: len(subdomain) - length - 1].split(label)
+    return len(label) if components[-1] == "" else 0
 
 
 def start(domains: dict[str, dict[str, Any]]) -> None:
@@ -168,3 +170,14 @@ def test_trustkit_hostile_file_is_one_clear_error(content: bytes) -> None:
     """What TrustKit would stop for, and what is no dictionary of its form, is refused with the reader's own error."""
     with pytest.raises(UnreadableFileError):
         TRUSTKIT.read(content, CHOICES)
+
+
+def test_trustkit_name_that_repeats_itself_is_reported() -> None:
+    """A listed name that repeats itself leaves names below it unpinned on the platform, and the import says so."""
+    domain = {"TSKIncludeSubdomains": True, "TSKPublicKeyHashes": [ONE, TWO]}
+    content = plistlib.dumps({"TSKConfiguration": {"TSKPinnedDomains": {"bank.bank.com": domain}}})
+    rogue = (LEAVES[2],)
+    assert oracle(content)("z.bank.bank.bank.com", rogue, AT)
+    assert not oracle(content)("z.bank.bank.com", rogue, AT)
+    reading = TRUSTKIT.read(content, CHOICES)
+    assert ("never-matches", "bank.bank.com") in {(one.name, one.where) for one in reading.weakenings}

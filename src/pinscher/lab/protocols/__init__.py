@@ -12,10 +12,15 @@ from typing import TypeAlias
 
 from pinscher.lab.conversation import Conversation
 from pinscher.lab.protocols import plain
+from pinscher.lab.protocols.amqp import amqp
 from pinscher.lab.protocols.connect_proxy import ConnectProxy
 from pinscher.lab.protocols.ftp import ftp
 from pinscher.lab.protocols.http import Http
 from pinscher.lab.protocols.imap import imap
+from pinscher.lab.protocols.kafka import Kafka
+from pinscher.lab.protocols.mqtt import mqtt
+from pinscher.lab.protocols.mysql import mysql
+from pinscher.lab.protocols.nats import nats
 from pinscher.lab.protocols.pop3 import pop3
 from pinscher.lab.protocols.postgres import Postgres
 from pinscher.lab.protocols.smtp import smtp
@@ -26,6 +31,7 @@ Protocol: TypeAlias = Callable[[Conversation], None]
 PROTOCOLS: dict[str, Protocol] = {
     "http": Http(),
     "http-in-clear": Http(secured=False),
+    "http-in-octets": Http(in_octets=True),
     "echo": plain.echo,
     "silent": plain.silent,
     "hang-up": plain.hang_up,
@@ -44,6 +50,11 @@ PROTOCOLS: dict[str, Protocol] = {
     "postgres": Postgres(),
     "postgres-stripped": Postgres(offers_upgrade=False),
     "websocket": websocket,
+    "mqtt": mqtt,
+    "nats": nats,
+    "amqp": amqp,
+    "kafka": Kafka(),
+    "mysql": mysql,
     "connect-proxy": ConnectProxy(),
     "connect-proxy-tls": ConnectProxy(secured=True),
     "connect-intercept": ConnectProxy(intercepts=True),

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """A web server; without *secured* it speaks in clear."""
+    """A web server; without *secured* it speaks in clear, and *in_octets* it sends each octet by itself."""
 
     secured: bool = True
+    in_octets: bool = False
 
     def __call__(self, conversation: Conversation) -> None:
         """Answer requests until the client hangs up or asks for the connection to end."""
+        if self.in_octets:
+            conversation.slow_down()
         if self.secured:
             conversation.secure()
         while request := read_request(conversation):

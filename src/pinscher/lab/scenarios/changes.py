@@ -1,0 +1,126 @@
+"""Servers and policies that change between the connections of one client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pinscher.lab.authority import Authority
+from pinscher.lab.scenario import Capability
+from pinscher.lab.scenarios.registry import scenario
+from pinscher.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinscher.lab.scenario import Visit
+    from pinscher.lab.stage import Stage
+
+SEVERAL = Capability.SEVERAL_VISITS
+REFUSED = Outcome.NO_MATCHING_PIN
+
+
+@scenario(Outcome.MATCH, SEVERAL)
+def renewal_between_visits(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    A server that renews its certificate between two connections stays the same server.
+
+        visit 1: [leaf, pinned] <- intermediate <- root (trusted)
+        visit 2: [leaf', same key, pinned] <- intermediate <- root (trusted)
+    """
+    bank = stage.bank()
+    server = stage.serve(bank.genuine, tls=tls, tickets=False)
+    settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root]}
+    renewed = bank.genuine.renew()
+    return [stage.visit(server, **settings), stage.visit(server, prepare=lambda: server.show(renewed), **settings)]
+
+
+@scenario(REFUSED, SEVERAL)
+def interception_that_begins_later(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    An interceptor that comes between the first and the second connection is refused at the second.
+
+        visit 1: [leaf, pinned] <- intermediate <- root (trusted)
+        visit 2: rogue leaf <- interceptor's root (trusted)
+    """
+    bank, interceptor = stage.bank(), Authority.root("mitmproxy")
+    server = stage.serve(bank.genuine, tls=tls, tickets=False)
+    rogue = interceptor.issue("localhost")
+    settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root, interceptor]}
+    return [
+        stage.visit(server, **settings),
+        stage.visit(server, prepare=lambda: server.show(rogue), expected=REFUSED, **settings),
+    ]
+
+
+@scenario(Outcome.MATCH, SEVERAL)
+def interception_that_ends(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    A client that refused an interceptor reaches the genuine server as soon as the interceptor is gone.
+
+        visit 1: rogue leaf <- interceptor's root (trusted)
+        visit 2: [leaf, pinned] <- intermediate <- root (trusted)
+    """
+    bank, interceptor = stage.bank(), Authority.root("mitmproxy")
+    server = stage.serve(interceptor.issue("localhost"), tls=tls, tickets=False)
+    settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root, interceptor]}
+    return [
+        stage.visit(server, expected=REFUSED, **settings),
+        stage.visit(server, prepare=lambda: server.show(bank.genuine), **settings),
+    ]
+
+
+@scenario(REFUSED, SEVERAL, Capability.NEW_POLICY)
+def policy_that_goes_from_report_to_enforce(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    What report-only let through is refused as soon as the policy enforces, in the same client.
+
+        visit 1, report-only: rogue leaf <- intermediate <- root (trusted)
+        visit 2, enforce: the same
+    """
+    bank = stage.bank()
+    server = stage.serve(bank.rogue(), tls=tls, tickets=False)
+    settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root], "expected": REFUSED}
+    softened = 'mode = "report-only"\nreport-only-since = 2026-01-01'
+    return [
+        stage.visit(server, entry=softened, is_reported=True, **settings),
+        stage.visit(server, version=2, **settings),
+    ]
+
+
+@scenario(REFUSED, SEVERAL)
+def third_time_unlucky(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    A server that was genuine twice is judged as strictly the third time.
+
+        visits 1 and 2: [leaf, pinned] <- intermediate <- root (trusted)
+        visit 3: rogue leaf <- intermediate <- root (trusted)
+    """
+    bank = stage.bank()
+    server = stage.serve(bank.genuine, tls=tls, tickets=False)
+    rogue = bank.rogue()
+    settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root]}
+    return [
+        stage.visit(server, **settings),
+        stage.visit(server, **settings),
+        stage.visit(server, prepare=lambda: server.show(rogue), expected=REFUSED, **settings),
+    ]
+
+
+@scenario(REFUSED, SEVERAL, Capability.NAMES)
+def another_host_on_the_same_address(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    Being right for one host of an address says nothing about the next host there.
+
+        visit 1, a.test: [leaf for a.test, pinned] <- intermediate <- root (trusted)
+        visit 2, b.test: leaf for b.test, not pinned <- intermediate <- root (trusted)
+    """
+    bank = stage.bank("a.test")
+    server = stage.serve(bank.genuine, tls=tls, tickets=False)
+    other = bank.rogue("b.test")
+    return [
+        stage.visit(server, host="a.test", pins=[bank.genuine], trust=[bank.root]),
+        stage.visit(
+            server, host="b.test", pins=[bank.rogue()], trust=[bank.root], expected=REFUSED,
+            prepare=lambda: server.show(other),
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,73 @@
+"""The how-to pages, followed as a reader would: their files saved, their commands run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parent.parent / "docs" / "how-to"
+FAMILY = ["--family", "substitution"]
+"""What the commands of a page are tried on; to play everything takes a minute for a script of Python."""
+EXIT_CODES = [0, 1, 0, 1, 0, 0]
+"""How the commands of the page about clients end, in order."""
+
+
+def _blocks(page: str, language: str) -> list[tuple[str, str]]:
+    """Return the code blocks of a page in one language, each with the paragraph before it."""
+    text = (PAGES / page).read_text(encoding="utf-8")
+    return re.findall(rf"([^\n]*)\n\n```{language}\n(.*?)```", text, re.DOTALL)
+
+
+COMMANDS = [
+    line.removeprefix("$ ")
+    for _, block in _blocks("judge-a-client.md", "console")
+    for line in block.splitlines()
+    if line.startswith("$ pinscher")
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files that the page says to save."""
+    for before, block in _blocks("judge-a-client.md", "python"):
+        name = re.findall(r"`(\w+\.py)`", before)[-1]
+        (tmp_path / name).write_text(block)
+    return tmp_path
+
+
+def test_every_command_has_an_end() -> None:
+    """Each command of the page is tried here."""
+    assert len(EXIT_CODES) == len(COMMANDS)
+
+
+@pytest.mark.parametrize(("command", "code"), list(zip(COMMANDS, EXIT_CODES, strict=True)))
+def test_a_client_is_judged_from_the_page_alone(folder: Path, command: str, code: int) -> None:
+    """Each command of the page about clients ends as the page says."""
+    words = shlex.split(command)
+    arguments = [*words[1:3], *FAMILY, *words[3:]]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ran = subprocess.run(
+        [sys.executable, "-m", "pinscher.cli", *arguments],
+        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert code == ran.returncode, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_page_about_pytest_is_true(tmp_path: Path) -> None:
+    """The tests that the page shows pass, as they stand there, in a run of pytest of their own."""
+    for number, (_, block) in enumerate(_blocks("pytest.md", "python")):
+        narrowed = block.replace("pin_scenarios(", 'pin_scenarios(family="substitution", ')
+        (tmp_path / f"test_{number}.py").write_text(narrowed)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert 0 == ran.returncode, ran.stdout
+    assert " passed" in ran.stdout
