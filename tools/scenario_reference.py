@@ -24,7 +24,7 @@ Made by `tools/scenario_reference.py` from the scenarios' own docstrings; do not
 {scenarios} scenarios in {families} families have {cases} cases, and every case has fresh keys each time it is played.
 `pinscher lab list` shows them, and [how to judge a client](../how-to/judge-a-client.md) says how they are played.
 
-In a drawing an arrow points from a certificate's issuer to it, and brackets stand around what is pinned.
+In a drawing `<-` points from an issuer to what it certified, and `->` from the client onwards; brackets stand around what is pinned.
 What is trusted stands in the trust store of the machine that the client runs on.
 What a client needs is what it must be able to do so that the scenario says something about it.
 The refusals of a family count only for a client that gets through where the same family lets it.
@@ -66,14 +66,14 @@ def family(name: str, members: Iterable[Scenario]) -> str:
     """Return the part of one family: what its file says at the top, and its scenarios."""
     members = list(members)
     module = inspect.getmodule(members[0].function)
-    return "\n".join([f"\n## {name}\n", prose(inspect.getdoc(module) or ""), *map(section, members)])
+    return "\n".join([f"\n## {name}\n", f"{prose(inspect.getdoc(module) or '')}\n", *map(section, members)])
 
 
 def section(scenario: Scenario) -> str:
     """Return the page of one scenario."""
     needs = ", ".join(f"`{one}`" for one in sorted(scenario.needs))
     parts = [
-        f"\n### `{scenario.id}`",
+        f"### `{scenario.id}`",
         "\n".join(filter(None, [prose(scenario.title), prose(description(scenario))])),
         f"```text\n{chain(scenario)}\n```",
         f"Expected: {verdict(scenario)}.\nCases: {cases(scenario)}." + (f"\nNeeds: {needs}." if needs else ""),
@@ -100,12 +100,14 @@ def cases(scenario: Scenario) -> str:
 
 
 def prose(text: str) -> str:
-    """Return the paragraphs of a docstring as Markdown: nothing in it is a mark, and addresses are links."""
-    blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n", text)]
-    return "\n\n".join(" ".join(map(_word, block.split(" "))) for block in blocks)
+    """Return the paragraphs of a docstring as Markdown, one sentence to a line: no word is a mark, addresses are links."""
+    blocks = [" ".join(map(_word, block.split())) for block in re.split(r"\n\s*\n", text)]
+    return "\n\n".join(re.sub(r"(?<=[.:?]) (?=[A-Z])", "\n", block) for block in blocks)
 
 
 def _word(word: str) -> str:
+    if re.fullmatch(r"\*\w+\*[.,;:]?", word):
+        return word
     found = re.fullmatch(r"(https?://[^\s]*[^\s.,;:])([.,;:]?)", word)
     if found:
         return f"<{found[1]}>{found[2]}"

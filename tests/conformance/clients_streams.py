@@ -100,7 +100,7 @@ async def _aiosmtplib(context: ssl.SSLContext, port: int, **options: Any) -> Non
     session = aiosmtplib.SMTP(hostname=HOST, port=port, tls_context=context, timeout=TIMEOUT, **options)
     try:
         await session.connect()
-        await session.ehlo(SECRET)
+        await session.execute_command(b"EHLO", BODY)
     finally:
         session.close()
 

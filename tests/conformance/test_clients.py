@@ -12,12 +12,12 @@ import pytest
 import pinscher
 from pinscher.lab.authority import Authority, HeldCertificate
 from pinscher.lab.keys import SigningKey
+from pinscher.lab.protocols.http2 import http2
 from pinscher.lab.protocols.kafka import Kafka
 from pinscher.lab.server import TlsServer
 
 from . import by_hand, clients_databases, clients_messaging, clients_streams, proxied  # noqa: F401  (they fill the table)
 from .clients import BODY, CLIENTS, HOST, Client
-from .http2 import http2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

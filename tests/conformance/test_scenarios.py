@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinscher.lab.own import OWN
+from pinscher.lab.own import HTTPX, OWN
 from pinscher.lab.player import Result, play
 from pinscher.lab.scenarios import SCENARIOS
 
@@ -19,11 +19,12 @@ BEYOND = {
     "pinscher, memory buffers": {"http2", "redirects"},
     "pinscher, asyncio": {"http2", "proxy", "redirects", "resumption", "secure-proxy", "starttls"},
     "pinscher, http.client": {"http2", "redirects", "resumption", "secure-proxy", "starttls"},
+    "pinscher, httpx over HTTP/2": {"names", "proxy", "redirects", "resumption", "secure-proxy", "starttls"},
 }
 """What each kind of client has no way to do; everything else is played."""
 
 
-@pytest.mark.parametrize("own", OWN, ids=lambda own: own.name.rpartition(", ")[2])
+@pytest.mark.parametrize("own", (*OWN, HTTPX), ids=lambda own: own.name.rpartition(", ")[2])
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.id)
 def test_own_clients_pass(own: Contestant, scenario: Scenario) -> None:
     """Each kind of client does in every case what a right one does, and no hostile server reads a byte."""

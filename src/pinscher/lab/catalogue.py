@@ -148,7 +148,7 @@ class _DrawnServer(TlsServer):
         sent = (held.chain if self._chain is None else self._chain) + self._present
         version = self._versions[0]
         return {
-            "port": self.port, "protocol": _name(self._protocol), "tls": _VERSIONS[version],
+            "port": self.port, "protocol": _name(self._protocol), "tls": _VERSIONS[version], "alpn": list(self._alpn),
             "chain": pem("CERTIFICATE", *sent).decode(), "key": held.key_pem.decode(), "tickets": self._tickets,
             "client_ca": None if self._client_ca is None else self._client_ca.decode(),
             "shows_anything": self._shows_anything,

@@ -46,6 +46,8 @@ class PinnedClient:
         self.connect = connect
         self.session: Any = None
         """The session of the last connection, which the next one offers."""
+        self.kept: Any = None
+        """What a kind of client keeps between visits; it is closed at the end."""
         self._context: PinnedContext | None = None
         self._configured: tuple[bytes, bytes | None] | None = None
         self._told: list[Verdict] = []
@@ -69,8 +71,10 @@ class PinnedClient:
         return Reply(accepted=True, verdict=self._last())
 
     def close(self) -> None:
-        """Forget the context."""
-        self._context = self.session = None
+        """Forget the context, and close what was kept."""
+        if self.kept is not None:
+            self.kept.close()
+        self._context = self.session = self.kept = None
 
     def _last(self) -> Verdict | None:
         return self._told[-1] if self._told else None
@@ -84,6 +88,9 @@ class PinnedClient:
             return
         self._context = PinnedContext(policy, trust=visit.trust, on_verdict=self._told.append)
         self._configured, self.session = configured, None
+        if self.kept is not None:
+            self.kept.close()
+            self.kept = None
         if visit.client_certificate is not None:
             load(self._context, visit.client_certificate)
 
@@ -227,6 +234,18 @@ async def _over_streams(client: PinnedClient, visit: Visit) -> None:
             await writer.wait_closed()
 
 
+def _over_httpx(client: PinnedClient, visit: Visit) -> None:
+    """Make a request over HTTP/2, with one httpx client for all visits."""
+    import httpx  # noqa: PLC0415  (only who has it plays with it)
+
+    if client.kept is None:
+        client.kept = httpx.Client(http2=True, verify=client.context, timeout=TIMEOUT, trust_env=False)
+    try:
+        client.kept.post(f"https://{visit.host}:{visit.address[1]}{visit.path}", content=SECRET)
+    except httpx.HTTPError as error:
+        raise TalkError(str(error)) from error
+
+
 _EVERY_KIND = frozenset({
     Capability.NAMES, Capability.POLICY, Capability.SEVERAL_PINS, Capability.AUTHORITY_PINS,
     Capability.CERTIFICATE_PINS, Capability.SEVERAL_VISITS, Capability.NEW_POLICY, Capability.CLIENT_CERTIFICATE,
@@ -246,5 +265,7 @@ BUFFERED = _own("memory buffers", _over_buffers, Capability.RESUMPTION, Capabili
                 Capability.STARTTLS)  # fmt: skip
 ASYNCIO = _own("asyncio", _over_asyncio)
 HTTP = _own("http.client", _over_http_client, Capability.PROXY)
+HTTPX = Contestant("pinscher, httpx over HTTP/2", _EVERY_KIND - {Capability.NAMES} | {Capability.HTTP2},
+                   functools.partial(PinnedClient, _over_httpx))  # fmt: skip
 OWN = (BLOCKING, BUFFERED, ASYNCIO, HTTP)
-"""One contestant of each kind."""
+"""One contestant of each kind that needs nothing but Python."""

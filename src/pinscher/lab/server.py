@@ -105,6 +105,13 @@ class TlsServer:
         """Show another certificate from the next handshake on; sessions of before can still be resumed."""
         self._shown = held, self._context(held)
 
+    def hand_over(self, held: HeldCertificate) -> None:
+        """Let another server take this address: connections of before end, and *held* is shown from then on."""
+        for thread, conversation in self._going_on():
+            conversation.interrupt()
+            thread.join()
+        self.show(held)
+
     def wait_idle(self, timeout: float = 10) -> None:
         """Wait until every connection that a client has made has ended, so that the evidence is complete."""
         self._mark(timeout)

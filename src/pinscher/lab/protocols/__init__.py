@@ -16,6 +16,7 @@ from pinscher.lab.protocols.amqp import amqp
 from pinscher.lab.protocols.connect_proxy import ConnectProxy
 from pinscher.lab.protocols.ftp import ftp
 from pinscher.lab.protocols.http import Http
+from pinscher.lab.protocols.http2 import http2
 from pinscher.lab.protocols.imap import imap
 from pinscher.lab.protocols.kafka import Kafka
 from pinscher.lab.protocols.mqtt import mqtt
@@ -32,6 +33,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "http": Http(),
     "http-in-clear": Http(secured=False),
     "http-in-octets": Http(in_octets=True),
+    "http2": http2,
     "echo": plain.echo,
     "silent": plain.silent,
     "hang-up": plain.hang_up,

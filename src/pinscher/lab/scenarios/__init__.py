@@ -13,6 +13,7 @@ from pinscher.lab.scenarios import (
     chains,
     changes,
     client_certificates,
+    coalescing,
     cross_signing,
     genuine,
     hidden,
@@ -39,6 +40,6 @@ if TYPE_CHECKING:
 
 SCENARIOS: Mapping[str, Scenario] = collected((
     genuine, rotation, substitution, stuffing, hidden, validity, names, cross_signing, keys, chains, oddities,
-    resumption, changes, policies, client_certificates, proxies, upgrades, redirects, silence,
+    resumption, changes, policies, client_certificates, proxies, upgrades, redirects, coalescing, silence,
 ))  # fmt: skip
 """Every scenario by its id, family after family."""

@@ -31,7 +31,7 @@ def renewal_between_visits(stage: Stage, tls: str) -> Sequence[Visit]:
     server = stage.serve(bank.genuine, tls=tls, tickets=False)
     settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root]}
     renewed = bank.genuine.renew()
-    return [stage.visit(server, **settings), stage.visit(server, prepare=lambda: server.show(renewed), **settings)]
+    return [stage.visit(server, **settings), stage.visit(server, prepare=lambda: server.hand_over(renewed), **settings)]
 
 
 @scenario(REFUSED, SEVERAL)
@@ -48,7 +48,7 @@ def interception_that_begins_later(stage: Stage, tls: str) -> Sequence[Visit]:
     settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root, interceptor]}
     return [
         stage.visit(server, **settings),
-        stage.visit(server, prepare=lambda: server.show(rogue), expected=REFUSED, **settings),
+        stage.visit(server, prepare=lambda: server.hand_over(rogue), expected=REFUSED, **settings),
     ]
 
 
@@ -65,7 +65,7 @@ def interception_that_ends(stage: Stage, tls: str) -> Sequence[Visit]:
     settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root, interceptor]}
     return [
         stage.visit(server, expected=REFUSED, **settings),
-        stage.visit(server, prepare=lambda: server.show(bank.genuine), **settings),
+        stage.visit(server, prepare=lambda: server.hand_over(bank.genuine), **settings),
     ]
 
 
@@ -102,7 +102,7 @@ def third_time_unlucky(stage: Stage, tls: str) -> Sequence[Visit]:
     return [
         stage.visit(server, **settings),
         stage.visit(server, **settings),
-        stage.visit(server, prepare=lambda: server.show(rogue), expected=REFUSED, **settings),
+        stage.visit(server, prepare=lambda: server.hand_over(rogue), expected=REFUSED, **settings),
     ]
 
 
@@ -121,6 +121,6 @@ def another_host_on_the_same_address(stage: Stage, tls: str) -> Sequence[Visit]:
         stage.visit(server, host="a.test", pins=[bank.genuine], trust=[bank.root]),
         stage.visit(
             server, host="b.test", pins=[bank.rogue()], trust=[bank.root], expected=REFUSED,
-            prepare=lambda: server.show(other),
+            prepare=lambda: server.hand_over(other),
         ),
     ]  # fmt: skip

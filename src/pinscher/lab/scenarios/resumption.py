@@ -106,5 +106,5 @@ def server_that_forgot_its_sessions(stage: Stage, tls: str) -> Sequence[Visit]:
     settings: dict[str, Any] = {"pins": [bank.genuine], "trust": [bank.root]}
     return [
         stage.visit(server, **settings),
-        stage.visit(server, prepare=lambda: server.show(rogue), expected=Outcome.NO_MATCHING_PIN, **settings),
+        stage.visit(server, prepare=lambda: server.hand_over(rogue), expected=Outcome.NO_MATCHING_PIN, **settings),
     ]

@@ -68,7 +68,7 @@ def rotation_between_visits(stage: Stage, tls: str) -> Sequence[Visit]:
     backup = bank.rogue()
     server = stage.serve(bank.genuine, tls=tls, tickets=False)
     settings: dict[str, Any] = {"pins": [bank.genuine], "backups": [backup], "trust": [bank.root]}
-    return [stage.visit(server, **settings), stage.visit(server, prepare=lambda: server.show(backup), **settings)]
+    return [stage.visit(server, **settings), stage.visit(server, prepare=lambda: server.hand_over(backup), **settings)]
 
 
 @scenario(Outcome.NO_MATCHING_PIN, Capability.SEVERAL_PINS, Capability.NEW_POLICY, Capability.SEVERAL_VISITS)
