@@ -1,7 +1,8 @@
 """
 Play every scenario with every client and record the result in the docs: ``python tools/conformance.py``.
 
-Pinscher's own clients of each kind come first, then whatever peers are installed. Exit 1 if an own client went wrong.
+Pinscher's own clients of each kind come first, then every client of the clients' table with a pinned context, then
+whatever peers are installed. Exit 1 if a pinned client went wrong.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pinscher.lab.card import Score, ScoreCard, judge
-from pinscher.lab.own import OWN
+from pinscher.lab.own import HTTPX, OWN
 from pinscher.lab.peers import PEERS, PeerMissingError, peer
 from pinscher.lab.scenarios import SCENARIOS
 from pinscher.lab.workplace import Workplace
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "conformance.md"
+HERE = Path(__file__).resolve().parent.parent
+PAGE = HERE / "docs" / "reference" / "conformance.md"
+sys.path.insert(0, str(HERE))
+
+from tests.conformance.contestants import contestants as clients_of_the_table  # noqa: E402
+
 HEAD = """# Everything times everything
 
 Made by `tools/conformance.py` on {date}, with Python {python}, {openssl}, on {cores} cores; do not edit it by hand.
@@ -38,7 +44,8 @@ def main() -> int:
         del os.environ[name]
     cases = [case for scenario in SCENARIOS.values() for case in scenario.cases]
     with Workplace() as workplace:
-        contestants = list(OWN)
+        own = [*OWN, HTTPX, *clients_of_the_table()]
+        contestants = list(own)
         for name in PEERS:
             try:
                 contestants.append(peer(name, workplace))
@@ -54,7 +61,7 @@ def main() -> int:
         cores=os.cpu_count(), scenarios=len(SCENARIOS), cases=len(cases),
     )  # fmt: skip
     PAGE.write_text(head + "\n".join(rows) + "\n\n" + _families(cards) + "\n" + _reasons(cards), encoding="utf-8")
-    return 1 if any(card.wrong for card in cards[: len(OWN)]) else 0
+    return 1 if any(card.wrong for card in cards[: len(own)]) else 0
 
 
 def _row(card: ScoreCard, seconds: float) -> str:

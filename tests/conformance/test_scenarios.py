@@ -24,7 +24,7 @@ BEYOND = {
 """What each kind of client has no way to do; everything else is played."""
 
 
-@pytest.mark.parametrize("own", (*OWN, HTTPX), ids=lambda own: own.name.rpartition(", ")[2])
+@pytest.mark.parametrize("own", [*OWN, HTTPX], ids=lambda own: own.name.rpartition(", ")[2])
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.id)
 def test_own_clients_pass(own: Contestant, scenario: Scenario) -> None:
     """Each kind of client does in every case what a right one does, and no hostile server reads a byte."""

@@ -149,6 +149,17 @@ class TrustsAnUnverifiedChain(Checker):
         return (*chains_of(secured)[1], *chains_of(secured)[0])
 
 
+@wrong("intermediate-trusted-alone")
+class EndsThePathAnywhere(Checker):
+    """Lets a path end at any certificate in the trust store, as Python 3.13's default contexts do."""
+
+    def context(self, visit: Visit) -> ssl.SSLContext:
+        """Allow partial chains."""
+        context = super().context(visit)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
+
+
 @wrong("pinned-intermediate")
 class LooksAtTheFirstCertificateOnly(Checker):
     """Cannot match a pin of an authority."""

@@ -127,10 +127,11 @@ class _DrawnStage(Stage):
         self._ports = itertools.count(_FIRST_PORT)
 
     def serve(
-        self, held: HeldCertificate, *, tls: str | None = None, protocol: str | Protocol = "http", **settings: Any
+        self, held: HeldCertificate, *, tls: str | None = None, protocol: str | Protocol | None = None, **settings: Any
     ) -> TlsServer:
         version = None if tls is None else ssl.TLSVersion[f"TLSv{tls}".replace(".", "_")]
-        server = _DrawnServer(held, protocol=protocol, minimum_version=version, maximum_version=version, **settings)
+        spoken = self._protocol if protocol is None else protocol
+        server = _DrawnServer(held, protocol=spoken, minimum_version=version, maximum_version=version, **settings)
         server.port = next(self._ports)
         self.servers.append(server)
         return server

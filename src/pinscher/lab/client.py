@@ -10,6 +10,7 @@ from pinscher.errors import PinningError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pinscher.lab.protocols import Protocol as Protocol_
     from pinscher.lab.scenario import Capability, Visit
     from pinscher.verdict import Verdict
 
@@ -54,3 +55,5 @@ class Contestant:
     new: Callable[[], Client]
     note: str = ""
     """What a reader of its score has to know, such as its version."""
+    protocol: str | Protocol_ = "http"
+    """What it speaks over TLS where a scenario does not care."""

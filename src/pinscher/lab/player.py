@@ -103,7 +103,7 @@ def _lacks(missing: frozenset[Capability]) -> str:
 
 
 def _play_on_stage(case: Case, contestant: Contestant, limit: float) -> _Wrong | None:
-    with contextlib.ExitStack() as after, Stage() as stage:
+    with contextlib.ExitStack() as after, Stage(contestant.protocol) as stage:
         visits = case.set(stage)
         client = contestant.new()
         closing = _Once(client.close)

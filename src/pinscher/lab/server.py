@@ -92,6 +92,11 @@ class TlsServer:
         return HOST
 
     @property
+    def protocol(self) -> Protocol:
+        """What the server speaks."""
+        return self._protocol
+
+    @property
     def address(self) -> tuple[str, int]:
         """The address and port, as sockets take them."""
         return HOST, self.port

@@ -46,9 +46,14 @@ class Bank:
 
 
 class Stage:
-    """Where one case is played; it ends with the ``with`` block."""
+    """
+    Where one case is played; it ends with the ``with`` block.
 
-    def __init__(self) -> None:
+    *protocol* is what servers speak where the scenario does not care.
+    """
+
+    def __init__(self, protocol: str | Protocol = "http") -> None:
+        self._protocol = protocol
         self._servers = contextlib.ExitStack()
         self._unheld = unheld_pin()
 
@@ -69,11 +74,12 @@ class Stage:
         return Bank(root, authority, authority.issue(*(names or (HOST,)), key=key))
 
     def serve(
-        self, held: HeldCertificate, *, tls: str | None = None, protocol: str | Protocol = "http", **settings: Any
+        self, held: HeldCertificate, *, tls: str | None = None, protocol: str | Protocol | None = None, **settings: Any
     ) -> TlsServer:
         """Start a server that shows *held*, of one TLS version or of both."""
         version = None if tls is None else _VERSIONS[tls]
-        server = TlsServer(held, protocol=protocol, minimum_version=version, maximum_version=version, **settings)
+        spoken = self._protocol if protocol is None else protocol
+        server = TlsServer(held, protocol=spoken, minimum_version=version, maximum_version=version, **settings)
         return self._servers.enter_context(server)
 
     def visit(

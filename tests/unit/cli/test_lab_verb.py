@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from defusedxml.ElementTree import fromstring
 
@@ -48,12 +49,34 @@ def test_every_scenario_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
     code, listed = answer(["list"], capfd)
     assert 0 == code
     assert [one.id for one in SCENARIOS.values()] == [one["id"] for one in listed["scenarios"]]
-    fields = {"id", "family", "title", "description", "expected", "accept", "needs", "cases"}
+    fields = {
+        "id",
+        "family",
+        "title",
+        "description",
+        "chain",
+        "links",
+        "expected",
+        "accept",
+        "reported",
+        "needs",
+        "cases",
+    }
     assert fields == set(listed["scenarios"][0])
     assert 0 == run(["lab", "list"])
     shown = capfd.readouterr().out
     assert all(one.title in shown for one in SCENARIOS.values())
     assert f"{len(SCENARIOS)} scenarios, {sum(len(one.cases) for one in SCENARIOS.values())} cases" in shown
+
+
+def test_material_and_schema_are_for_another_harness(capfd: pytest.CaptureFixture[str]) -> None:
+    """``--material`` has what each visit needs, in the form that ``--schema`` describes."""
+    code, material = answer(["list", "--material", "--family", FAMILY], capfd)
+    assert (0, True) == (code, material["has_material"])
+    assert all(case["visits"] for one in material["scenarios"] for case in one["cases"])
+    code, described = answer(["list", "--schema"], capfd)
+    assert 0 == code
+    jsonschema.validate(material, described)
 
 
 def test_a_family_is_listed_alone(capfd: pytest.CaptureFixture[str]) -> None:

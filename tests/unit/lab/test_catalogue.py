@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -21,13 +22,16 @@ from pinscher.lab.catalogue import catalogue, catalogue_with_material, chain, de
 from pinscher.lab.protocols import PROTOCOLS
 from pinscher.lab.scenario import Capability, Transport
 from pinscher.lab.scenarios import SCENARIOS
+from pinscher.pin import Pin
 from pinscher.policy import Policy
+from pinscher.tls import PinnedContext
 from pinscher.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pinscher.lab.scenario import Scenario
+    from pinscher.verdict import Verdict
 
 HERE = Path(__file__).parent.parent.parent.parent
 EVERY_SCENARIO = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.id)
@@ -160,20 +164,19 @@ def test_ports_in_paths_and_proxies_are_those_of_servers() -> None:
         assert {visit["connect_to"], visit["server"]} <= set(map(int, ports))
 
 
-def test_material_leaves_nothing_behind() -> None:
+def test_material_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Making material opens no port and leaves no thread, no descriptor and no file."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-    def held() -> tuple[int, int, set[str]]:
-        is_linux = Path("/proc/self/fd").is_dir()
-        ours = {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("pinscher-lab-")}
-        return threading.active_count(), len(os.listdir("/proc/self/fd")) if is_linux else 0, ours
+    def held() -> tuple[int, int]:
+        has_list = Path("/proc/self/fd").is_dir()
+        return threading.active_count(), len(os.listdir("/proc/self/fd")) if has_list else 0
 
     _material("pinned-leaf")
-    threads, descriptors, files = held()
+    before = held()
     _material("interception-that-begins-later", "redirect-to-a-rogue", "client-certificate-asked-for-by-a-rogue")
-    after = held()
-    assert (threads, descriptors) == after[:2]
-    assert not {name for name in after[2] - files if Path(tempfile.gettempdir(), name).is_file()}
+    assert before == held()
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_page_comes_apart_into_what_it_says_and_what_it_draws() -> None:
@@ -185,24 +188,43 @@ def test_a_page_comes_apart_into_what_it_says_and_what_it_draws() -> None:
     assert "rogue leaf <- customer's leaf, no authority <- [intermediate, pinned] <- root (trusted)" == chain(one)
 
 
+def test_material_holds_everything_that_is_sent() -> None:
+    """The certificates that a rogue sends behind its own are in the material, the pinned one among them."""
+    for case in _material("genuine-intermediate-under-its-own-authority")["scenarios"][0]["cases"]:
+        (visit,) = case["visits"]
+        sent = re.findall("-----BEGIN.*?-----END CERTIFICATE-----", visit["servers"][0]["chain"], re.DOTALL)
+        assert set(visit["pins"]) < {str(Pin.of(ssl.PEM_cert_to_DER_cert(one))) for one in sent}
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("one-host-over-http2", "alpn", ["h2"]),
+        ("pinned-leaf", "alpn", []),
+        ("renewal-between-visits", "tickets", False),
+        ("resumed-under-the-same-policy", "tickets", True),
+        ("genuine-server-in-single-octets", "protocol", "http-in-octets"),
+        ("answers-injected-before-the-upgrade", "protocol", None),
+    ],
+)
+def test_material_says_how_a_server_behaves(name: str, field: str, value: object) -> None:
+    """What a server does beside showing certificates is in the material too."""
+    for case in _material(name)["scenarios"][0]["cases"]:
+        assert [[value]] * len(case["visits"]) == [[one[field] for one in visit["servers"]] for visit in case["visits"]]
+
+
 @EVERY_SCENARIO
 def test_a_harness_plays_the_material_and_nothing_else(scenario: Scenario, tmp_path: Path) -> None:
-    """
-    A harness that has only the document sets up each visit's server, and plain ``ssl`` validates what it says.
-
-    The pins of the visit are in its policy, which is in force as it stands.
-    """
+    """A harness that has only the document sets up each visit's server, and its clients find what the document says."""
     document = catalogue_with_material([scenario])
     _check(document)
     for case in document["scenarios"][0]["cases"]:
         for visit in case["visits"]:
-            Policy.loads(visit["policy"])
             server = next(one for one in visit["servers"] if one["port"] == visit["server"])
             if server["protocol"] in NO_TLS:
                 assert not visit["validated"] or visit["connect_to"] != visit["server"]
                 continue
-            host = visit["host"] if visit["connect_to"] == visit["server"] else "127.0.0.1"
-            assert visit["validated"] is _is_validated(visit, server, host, tmp_path), case["id"]
+            assert _play(visit, server, tmp_path) in (None, f"TLSv{case['parameters']['tls']}")
 
 
 NO_TLS = {
@@ -212,20 +234,44 @@ NO_TLS = {
 """What the harness of this test has no TLS to try with."""
 
 
-def _is_validated(visit: dict[str, Any], server: dict[str, Any], host: str, folder: Path) -> bool:
-    """Shake hands over a pair of sockets and tell whether the client completes it."""
-    context = _client_context(visit, folder)
+def _play(visit: dict[str, Any], server: dict[str, Any], folder: Path) -> str | None:
+    """
+    Connect as a plain client and as a pinned one, to the server behind a redirect or a proxy directly.
+
+    Returns the version that the plain one got.
+    """
+    host = visit["host"] if visit["connect_to"] == visit["server"] else "127.0.0.1"
+    theirs = _server_context(server, folder)
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    plain.load_verify_locations(cadata=visit["trust"])
+    if sys.version_info >= (3, 13):
+        plain.verify_flags |= ssl.VERIFY_X509_STRICT
+    version = _shaken(plain, theirs, host, visit, folder)
+    assert visit["validated"] is (version is not None)
+    verdicts: list[Verdict] = []
+    pinned = PinnedContext(Policy.loads(visit["policy"]), trust=visit["trust"].encode(), on_verdict=verdicts.append)
+    is_through = _shaken(pinned, theirs, host, visit, folder) is not None
+    assert (visit["accept"], visit["expected"]) == (is_through, verdicts[-1].outcome.value)
+    return version
+
+
+def _shaken(
+    context: ssl.SSLContext, theirs: ssl.SSLContext, host: str, visit: dict[str, Any], folder: Path
+) -> str | None:
+    """Shake hands over a pair of sockets and return the version, or None where the client refuses."""
+    if visit["client_certificate"] is not None:
+        (folder / "client.pem").write_text(visit["client_certificate"])
+        context.load_cert_chain(folder / "client.pem")
     near, far = socket.socketpair()
     near.settimeout(10)
     # Not so the other end: with a timeout ssl takes an error that OpenSSL left and got over for the handshake's own.
-    serving = threading.Thread(target=_serve, args=(_server_context(server, folder), far))
+    serving = threading.Thread(target=_serve, args=(theirs, far))
     serving.start()
     try:
-        context.wrap_socket(near, server_hostname=host).close()
+        with context.wrap_socket(near, server_hostname=host) as secured:
+            return secured.version()
     except ssl.SSLCertVerificationError:
-        return False
-    else:
-        return True
+        return None
     finally:
         near.close()
         serving.join()
@@ -250,17 +296,6 @@ def _server_context(server: dict[str, Any], folder: Path) -> ssl.SSLContext:
         context.load_verify_locations(cadata=server["client_ca"])
     (folder / "server.pem").write_text(server["chain"] + server["key"])
     context.load_cert_chain(folder / "server.pem")
-    return context
-
-
-def _client_context(visit: dict[str, Any], folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=visit["trust"])
-    if sys.version_info >= (3, 13):
-        context.verify_flags |= ssl.VERIFY_X509_STRICT
-    if visit["client_certificate"] is not None:
-        (folder / "client.pem").write_text(visit["client_certificate"])
-        context.load_cert_chain(folder / "client.pem")
     return context
 
 

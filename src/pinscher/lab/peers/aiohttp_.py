@@ -44,9 +44,11 @@ class _Aiohttp:
         try:
             await self._exchange(visit, fingerprint)
         finally:
-            # aiohttp closes its transports on later turns of the loop, which would otherwise never come.
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
+            # A transport that aiohttp has closed still waits for the server's goodbye, which needs turns of the loop.
+            for _ in range(_MOST_TURNS):
+                if not getattr(asyncio.get_running_loop(), "_transports", None):
+                    break
+                await asyncio.sleep(_TURN)
 
     async def _exchange(self, visit: Visit, fingerprint: bytes) -> None:
         address, port = visit.address
@@ -63,5 +65,5 @@ class _Aiohttp:
         """Hold nothing."""
 
 
-_TURNS = 10
-"""More turns of the loop than closing a TLS transport takes."""
+_MOST_TURNS, _TURN = 100, 0.01
+"""How often, and in seconds how long, the loop is turned for transports to close."""

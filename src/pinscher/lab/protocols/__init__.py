@@ -19,11 +19,14 @@ from pinscher.lab.protocols.http import Http
 from pinscher.lab.protocols.http2 import http2
 from pinscher.lab.protocols.imap import imap
 from pinscher.lab.protocols.kafka import Kafka
+from pinscher.lab.protocols.ldap import Ldap
+from pinscher.lab.protocols.mongodb import mongodb
 from pinscher.lab.protocols.mqtt import mqtt
 from pinscher.lab.protocols.mysql import mysql
 from pinscher.lab.protocols.nats import nats
 from pinscher.lab.protocols.pop3 import pop3
 from pinscher.lab.protocols.postgres import Postgres
+from pinscher.lab.protocols.redis import redis
 from pinscher.lab.protocols.smtp import smtp
 from pinscher.lab.protocols.websocket import websocket
 
@@ -57,6 +60,10 @@ PROTOCOLS: dict[str, Protocol] = {
     "amqp": amqp,
     "kafka": Kafka(),
     "mysql": mysql,
+    "redis": redis,
+    "mongodb": mongodb,
+    "ldap": Ldap(),
+    "ldaps": Ldap(secured=True),
     "connect-proxy": ConnectProxy(),
     "connect-proxy-tls": ConnectProxy(secured=True),
     "connect-intercept": ConnectProxy(intercepts=True),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from pinscher.lab.conversation import ConversationEndedError
+
 if TYPE_CHECKING:
     from pinscher.lab.conversation import Conversation
 
@@ -25,8 +27,19 @@ def mysql(conversation: Conversation) -> None:
 
 def _received(conversation: Conversation) -> tuple[int, bytes]:
     """Read a packet, and return its number and what it holds."""
-    head = conversation.receive_exactly(4)
-    return head[3], conversation.receive_exactly(int.from_bytes(head[:3], "little"))
+    head = _exactly(conversation, 4)
+    return head[3], _exactly(conversation, int.from_bytes(head[:3], "little"))
+
+
+def _exactly(conversation: Conversation, length: int) -> bytes:
+    """Take no byte too many from the connection: a ClientHello follows an SSLRequest without waiting for an answer."""
+    received = b""
+    while len(received) < length:
+        more = conversation.receive(length - len(received))
+        if not more:
+            raise ConversationEndedError("the client ended the connection")
+        received += more
+    return received
 
 
 def _send(conversation: Conversation, number: int, payload: bytes) -> None:
