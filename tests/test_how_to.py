@@ -71,3 +71,65 @@ def test_the_page_about_pytest_is_true(tmp_path: Path) -> None:
     )
     assert 0 == ran.returncode, ran.stdout
     assert " passed" in ran.stdout
+
+
+PIN, BACKUP = "NahLU0GZuWlQxC5iyWPffbj545x3cCad5I+tsIssZ4M=", "C5+lpZ7tcVwmwQIMcRtPbsQtWLABXhQzejna0wHFr8M="
+ANDROID = f"""<network-security-config>
+  <domain-config>
+    <domain includeSubdomains="false">api.bank.com</domain>
+    <pin-set><pin digest="SHA-256">{PIN}</pin><pin digest="SHA-256">{BACKUP}</pin></pin-set>
+  </domain-config>
+</network-security-config>
+"""
+APPLE = f"""<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict><key>NSAppTransportSecurity</key><dict><key>NSPinnedDomains</key><dict>
+<key>api.bank.com</key><dict><key>NSIncludesSubdomains</key><false/><key>NSPinnedLeafIdentities</key><array>
+<dict><key>SPKI-SHA256-BASE64</key><string>{PIN}</string></dict>
+<dict><key>SPKI-SHA256-BASE64</key><string>{BACKUP}</string></dict>
+</array></dict></dict></dict></dict></plist>
+"""
+ROLES = f"""
+[keys.api-2026]
+pin = "sha256/{PIN}"
+role = "leaf"
+[keys.api-backup]
+pin = "sha256/{BACKUP}"
+role = "leaf"
+"""
+
+
+def _ran(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_the_page_about_platforms_is_true(tmp_path: Path) -> None:
+    """Every command of the page about platforms runs, on files like those that it speaks of."""
+    commands = [block for _, block in _blocks("one-policy-every-platform.md", "") if "pinscher " in block[:10]]
+    commands += [block for _, block in _blocks("one-policy-every-platform.md", "") if "pinscher diff" in block]
+    android = tmp_path / "app" / "src" / "main" / "res" / "xml" / "network_security_config.xml"
+    android.parent.mkdir(parents=True)
+    for path in (android, tmp_path / "network_security_config.xml"):
+        path.write_text(ANDROID)
+    (tmp_path / "Info.plist").write_text(APPLE)
+    imported = _ran(commands[0], tmp_path)
+    assert (0, "") == (imported.returncode, imported.stderr)
+    compared = _ran(next(one for one in commands if "import apple" in one), tmp_path)
+    assert compared.returncode in (0, 1), compared.stderr
+    converting = next(one for one in commands if one.startswith("pinscher convert"))
+    converted = _ran(f"{converting.rstrip()} --key api-backup leaf sha256/{BACKUP}", tmp_path)
+    assert 0 == converted.returncode, converted.stderr
+    assert PIN in converted.stdout
+    with (tmp_path / "pins.toml").open("a") as policy:
+        policy.write(ROLES)
+    for line in next(one for one in commands if one.startswith("pinscher export")).splitlines():
+        exported = _ran(line, tmp_path)
+        assert 0 == exported.returncode, exported.stderr
+    assert all(PIN in (tmp_path / name).read_text() for name in ("network_security_config.xml", "Pins.plist"))
+    (tmp_path / "old.toml").write_text((tmp_path / "pins.toml").read_text())
+    (tmp_path / "pins.toml").write_text((tmp_path / "pins.toml").read_text().replace("version = 1", "version = 2"))
+    told = _ran("pinscher diff --markdown old.toml pins.toml", tmp_path)
+    assert 0 == told.returncode, told.stdout + told.stderr
