@@ -207,7 +207,14 @@ class PinnedSocket(GenuineSocket):
     verdict: Any = None
     gate: Gate | None = None
     port_connecting: int | None = None
-    """The port that ``connect`` is about to use, for a session is offered to no other."""
+    """The port of the other side, or that ``connect`` is about to use; a session is offered to no other."""
+
+    def getpeername(self) -> Any:
+        """Return the other side's address, and remember its port: making a connection asks for it anyway."""
+        peer = super().getpeername()
+        if type(peer) is tuple:
+            self.port_connecting = peer[1]
+        return peer
 
     def raise_barrier(self) -> None:
         """Fill an empty slot: with the refusal where there was one, else with a barrier."""
@@ -260,14 +267,14 @@ class PinnedSocket(GenuineSocket):
 
     def do_handshake(self, *block: bool) -> None:
         """Hand-shake and judge; a refusal closes the socket."""
-        if self.gate is not None and self.gate.is_refused:
-            self.gate.do_handshake()
         try:
-            if _IS_STANDARD and self._connected and not block and isinstance(self._sslobj, Gate):
+            if _IS_STANDARD and not block and self._connected and isinstance(self._sslobj, Gate):
                 # As the standard library does, without the change of the time limit that only block=True asks for.
                 self._sslobj.do_handshake()
-            else:
-                super().do_handshake(*block)
+                return
+            if self.gate is not None and self.gate.is_refused:
+                self.gate.do_handshake()
+            super().do_handshake(*block)
         except ssl.SSLCertVerificationError:
             self.close()
             raise
@@ -376,11 +383,7 @@ class GatedContext(StrictSettings):
     ) -> Gate:
         secured = owner if isinstance(owner, PinnedSocket) else _socket_behind(owner)
         self.check_settings()
-        try:
-            port = secured.getpeername()[1]
-        except (OSError, IndexError):
-            port = secured.port_connecting
-        gate = self.gate_for(server_hostname, port, secured)
+        gate = self.gate_for(server_hostname, secured.port_connecting, secured)
         raw = None if session is None else gate.offer(session)
         gate._inner = super()._wrap_socket(  # type: ignore[misc]  # noqa: SLF001
             sock, server_side, server_hostname, owner=owner, session=raw
