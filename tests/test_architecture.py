@@ -34,8 +34,8 @@ def test_floors_are_kept() -> None:
     assert 0 == linted.returncode, linted.stdout
 
 
-def test_two_places_construct_a_validated_chain() -> None:
-    """Only the end of a verified handshake and the probe's path search claim that a chain was validated."""
+def test_three_places_construct_a_validated_chain() -> None:
+    """Only the end of a handshake, the probe's path search and foreign stacks' own claim that a chain was validated."""
     places = set()
     for path, name in zip(FILES, NAMES, strict=True):
         for node in ast.walk(_tree(path)):
@@ -43,7 +43,7 @@ def test_two_places_construct_a_validated_chain() -> None:
                 called = node.func.value if isinstance(node.func, ast.Attribute) else node.func
                 if isinstance(called, ast.Name) and called.id == "ValidatedChain":
                     places.add(name)
-    assert {"tls/_chain.py", "probe/paths.py"} == places
+    assert {"tls/_chain.py", "probe/paths.py", "clients/_chain.py"} == places
 
 
 def test_private_names_of_ssl_live_in_one_file() -> None:

@@ -32,6 +32,32 @@ def test_the_table_of_clients_is_current() -> None:
     assert (0, "the table of clients is current\n") == (checked.returncode, checked.stdout), checked.stderr
 
 
+ROWS = [line for line in _page("clients.md").splitlines() if line.startswith("| ")]
+
+
+@pytest.mark.parametrize("row", ROWS[1:], ids=lambda row: row.split("|")[1].strip())
+def test_every_row_of_the_table_of_clients_has_its_test(row: str) -> None:
+    """A client in the table is one that the conformance tests play, or names the test that proves what its row says."""
+    import ast
+
+    from tests.conformance.test_clients import CLIENTS
+
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    if cells[0] == "stack" or len(cells) == len(ROWS[0].split("|")) - 2:
+        assert cells[0] == "stack" or cells[0] in [client.name for client in CLIENTS]
+        return
+    file, _, test = cells[-1].strip("`").partition("::")
+    tree = ast.parse((HERE / file).read_text(encoding="utf-8"))
+    assert test in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+def test_no_file_for_a_stack_is_missing_in_the_table_of_clients() -> None:
+    """Every file in the room of clients that is a stack's own has a row in the table."""
+    rooms = {path.stem for path in (Path(pinscher.__file__).parent / "clients").glob("[a-z]*.py")} - {"errors", "judge"}
+    listed = _page("clients.md").replace("-", "_").lower()
+    assert [] == sorted(room for room in rooms if room not in listed)
+
+
 @pytest.mark.parametrize("name", pinscher.__all__)
 def test_every_public_name_is_documented(name: str) -> None:
     """Every name of the front door has a heading in the API reference."""

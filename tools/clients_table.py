@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE))
 
 import pinscher  # noqa: E402
 from tests.conformance.clients import CLIENTS, HOST, Client  # noqa: E402
+from tests.conformance.other_stacks import OTHERS, Row  # noqa: E402
 from tests.conformance.test_clients import World, play, serving  # noqa: E402
 from tests.conftest import REDIRECTIONS  # noqa: E402
 
@@ -37,19 +38,32 @@ Finished: whether the server saw the client's side of the handshake to its end; 
 
 FOOT = """
 `pinscher.verdict_of(error)` walks every way in the fifth column, so no application has to know them.
+Where the error is lost, its text is in the client's own error or log, and the id in that text is one of `context.verdicts`.
 
 What a context cannot see: a call that passes another context or none (`verify=False`), clear-text `http://`, and any client that brings its own TLS.
+
+## Stacks that take no context
+
+Each has one file in `pinscher.clients`, imported by its name.
+A stack that gives no safe hook raises `UnsupportedTransportError` when its file is used, with the reason and what to do.
+A `judge` is `pinscher.clients.judge.Judge(policy, trust=..., on_verdict=...)`.
+
+| stack | version | how | what is enforced | what is not | the test that proves it |
+|---|---|---|---|---|---|
 """
 
 
 def row(client: Client) -> str:
     """Play a client against a rogue key, and return its line of the table."""
     world = World()
+    context = world.context()
     with serving(client, world.root.issue(HOST)) as server:
-        error = play(client, world.context(), server)
+        error = play(client, context, server)
         connections = server.evidence.connections
         count = server.application_bytes
     verdict = pinscher.verdict_of(error)
+    if client.loses_errors:
+        verdict = next(iter(context.verdicts), None)
     if verdict is None or count or error is None:
         raise SystemExit(f"{client}: {count} application bytes, verdict {verdict}, error {error!r}")
     finished = {record.handshake_completed for record in connections}
@@ -59,8 +73,18 @@ def row(client: Client) -> str:
     )
 
 
+def other(stack: Row) -> str:
+    """Return the line of a stack that takes no context."""
+    return (
+        f"| {stack.name} | {version(stack.package)} | {stack.how} | {stack.enforced} | {stack.not_enforced} "
+        f"| `{stack.test}` |"
+    )
+
+
 def version(package: str) -> str:
     """Return a package's version, or Python's for a module of the standard library."""
+    if package == "niquests":
+        return "in an environment of its own"
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -92,21 +116,26 @@ def main() -> int:
     warnings.simplefilter("ignore")
     for redirection in REDIRECTIONS:
         os.environ.pop(redirection, None)
-    rows = [row(client) for client in CLIENTS]
+    rows, others = [row(client) for client in CLIENTS], [other(stack) for stack in OTHERS]
     if "--check" not in sys.argv:
-        PAGE.write_text(HEAD + "\n".join(rows) + "\n" + FOOT, encoding="utf-8")
+        PAGE.write_text(HEAD + "\n".join(rows) + "\n" + FOOT + "\n".join(others) + "\n", encoding="utf-8")
         return 0
     # Versions and the number of handshakes may differ from machine to machine; the rest may not.
     lines = PAGE.read_text(encoding="utf-8").splitlines()
-    written = [_stable(line) for line in lines if line.startswith("| ") and not line.startswith("| client ")]
-    wrong = [line for line, today in zip(written, map(_stable, rows), strict=True) if line != today]
+    written = [
+        _stable(line) for line in lines if line.startswith("| ") and not line.startswith(("| client ", "| stack "))
+    ]
+    wrong = [line for line, today in zip(written, map(_stable, rows + others), strict=True) if line != today]
     print("\n".join(wrong) or "the table of clients is current")
     return 1 if wrong else 0
 
 
+_COLUMNS_OF_OTHERS = 6
+
+
 def _stable(line: str) -> str:
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
-    return " | ".join(cells[:1] + cells[2:5])
+    return " | ".join(cells[:1] + cells[2:5] + cells[-1:] * (len(cells) == _COLUMNS_OF_OTHERS))
 
 
 if __name__ == "__main__":

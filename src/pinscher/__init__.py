@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pinscher.chain import PresentedChain, ValidatedChain
+    from pinscher.clients.errors import UnsupportedTransportError
     from pinscher.der import SubjectPublicKeyInfo
     from pinscher.entry import HostPolicy, Mode, OnExpiry
     from pinscher.errors import PinningError
@@ -42,6 +43,7 @@ __all__ = [
     "Policy",
     "PresentedChain",
     "SubjectPublicKeyInfo",
+    "UnsupportedTransportError",
     "ValidatedChain",
     "Verdict",
     "enforce",
@@ -53,6 +55,7 @@ __all__ = [
 
 _ROOMS = {
     "pinscher.chain": ("PresentedChain", "ValidatedChain"),
+    "pinscher.clients.errors": ("UnsupportedTransportError",),
     "pinscher.der": ("SubjectPublicKeyInfo",),
     "pinscher.entry": ("HostPolicy", "Mode", "OnExpiry"),
     "pinscher.errors": ("PinningError",),

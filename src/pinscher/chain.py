@@ -3,8 +3,8 @@ Certificate chains, and the difference between what a server presented and what 
 
 A server may present anything: the genuine certificates of its victim among them (CVE-2016-2402). Only the chain that
 was validated up to a trust anchor says whose key answered, so the two are two types, and ``evaluate`` takes the second
-only. Two places construct a :class:`ValidatedChain`: ``tls/_chain.py`` from a handshake that OpenSSL verified, and
-``probe/paths.py``; an architecture test keeps it so.
+only. Three places construct a :class:`ValidatedChain`: ``tls/_chain.py`` from a handshake that OpenSSL verified,
+``clients/_chain.py`` for stacks with their own TLS, and ``probe/paths.py``; an architecture test keeps it so.
 """
 
 from __future__ import annotations

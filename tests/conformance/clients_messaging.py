@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pinscher.lab.protocols.kafka import Kafka
 
@@ -11,6 +11,7 @@ from .clients import HOST, SECRET, TIMEOUT, client
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
 
 @client("paho-mqtt", "paho-mqtt", "`tls_set_context(context)`", protocol="mqtt")
@@ -85,18 +86,32 @@ async def aiokafka_producer(context: ssl.SSLContext, port: int) -> None:
 @client("kafka-python", "kafka-python", "`KafkaProducer(ssl_context=context)`", protocol=Kafka(), loses_errors=True)
 def kafka_python_producer(context: ssl.SSLContext, port: int) -> None:
     """Log in."""
+    made: list[Any] = []
+
+    def remembered(**options: Any) -> Any:
+        from kafka.net.compat import KafkaNetClient
+
+        made.append(KafkaNetClient(**options))
+        return made[-1]
+
     with warnings.catch_warnings():
         # It reads its message definitions by a way that Python 3.11 had deprecated and 3.13 no longer does.
         warnings.simplefilter("ignore", DeprecationWarning)
-        _log_in_with_kafka_python(context, port)
+        try:
+            _log_in_with_kafka_python(context, port, remembered)
+        except Exception:
+            # A producer that cannot be made leaves its client open.
+            for one in made:
+                one.close()
+            raise
 
 
-def _log_in_with_kafka_python(context: ssl.SSLContext, port: int) -> None:
+def _log_in_with_kafka_python(context: ssl.SSLContext, port: int, make_client: Callable[..., Any]) -> None:
     from kafka import KafkaProducer
 
     producer = KafkaProducer(
         bootstrap_servers=f"{HOST}:{port}", security_protocol="SASL_SSL", ssl_context=context,
         sasl_mechanism="PLAIN", sasl_plain_username="ada", sasl_plain_password=SECRET,
-        bootstrap_timeout_ms=2000, max_block_ms=2000,
+        bootstrap_timeout_ms=2000, max_block_ms=2000, kafka_client=make_client,
     )  # fmt: skip
     producer.close(timeout=0)

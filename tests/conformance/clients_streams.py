@@ -7,7 +7,6 @@ import contextlib
 import ftplib
 import functools
 import poplib
-import ssl
 from typing import TYPE_CHECKING, Any
 
 from pinscher.lab.protocols.http import read_request, response
@@ -15,6 +14,7 @@ from pinscher.lab.protocols.http import read_request, response
 from .clients import BODY, HOST, SECRET, TIMEOUT, asyncio_start_tls, asyncio_streams, client
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from pinscher.lab.conversation import Conversation
@@ -58,7 +58,12 @@ async def tornado_stream(context: ssl.SSLContext, port: int) -> None:
         assert BODY == await stream.read_bytes(len(BODY))
 
 
-@client("websocket-client", "websocket-client", '`create_connection(url, sslopt={"context": context})`', protocol="websocket")
+@client(
+    "websocket-client",
+    "websocket-client",
+    '`create_connection(url, sslopt={"context": context})`',
+    protocol="websocket",
+)
 def websocket_client(context: ssl.SSLContext, port: int) -> None:
     """Echo a message."""
     import websocket
@@ -142,7 +147,10 @@ def as_elasticsearch(conversation: Conversation) -> None:
     """Answer every request as an Elasticsearch server that has taken it."""
     conversation.secure()
     while read_request(conversation):
-        named = {"x-elastic-product": "Elasticsearch", "content-type": "application/vnd.elasticsearch+json; compatible-with=9"}
+        named = {
+            "x-elastic-product": "Elasticsearch",
+            "content-type": "application/vnd.elasticsearch+json; compatible-with=9",
+        }
         conversation.send(response(200, b'{"result": "created"}', **named))
 
 
@@ -155,7 +163,12 @@ def elasticsearch_index(context: ssl.SSLContext, port: int) -> None:
         assert "created" == session.index(index="bank", document={"secret": SECRET})["result"]
 
 
-@client("elasticsearch, asyncio", "elasticsearch", "`AsyncElasticsearch(url, ssl_context=context)`", protocol=as_elasticsearch)
+@client(
+    "elasticsearch, asyncio",
+    "elasticsearch",
+    "`AsyncElasticsearch(url, ssl_context=context)`",
+    protocol=as_elasticsearch,
+)
 async def elasticsearch_index_async(context: ssl.SSLContext, port: int) -> None:
     """Store a document."""
     from elasticsearch import AsyncElasticsearch

@@ -14,20 +14,15 @@ import niquests
 from niquests.adapters import HTTPAdapter
 
 import pinscher
+from pinscher.clients.niquests import session as pinned_session
 
 
 def main(port: str, policy: str, ca: str, http3: str, requests: str) -> None:
     """Post as often as asked, with one session."""
     context = pinscher.PinnedContext(pinscher.Policy.load(policy), trust=ca)
 
-    class Pinned(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **options: Any) -> None:
-            super().init_poolmanager(*args, **options, ssl_context=context)
-
-    is_disabled = http3 == "no-http3"
     told: dict[str, Any] = {"status": [], "error": None, "outcome": None}
-    with niquests.Session(disable_http3=is_disabled) as session:
-        session.mount("https://", Pinned(disable_http3=is_disabled))
+    with _with_http3(context) if http3 == "http3" else pinned_session(context) as session:
         try:
             for _ in range(int(requests)):
                 answer = session.post(f"https://localhost:{port}/", data=b"secret=hunter2", timeout=10)
@@ -37,6 +32,18 @@ def main(port: str, policy: str, ca: str, http3: str, requests: str) -> None:
             told["error"] = type(error).__name__
             told["outcome"] = None if verdict is None else verdict.outcome.value
     sys.stdout.write(json.dumps(told))
+
+
+def _with_http3(context: pinscher.PinnedContext) -> niquests.Session:
+    """Return a session as one would make it without the file for niquests, with HTTP/3 left on."""
+
+    class Pinned(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            super().init_poolmanager(*args, **options, ssl_context=context)
+
+    made = niquests.Session()
+    made.mount("https://", Pinned())
+    return made
 
 
 if __name__ == "__main__":

@@ -16,7 +16,14 @@ from pinscher.lab.protocols.http2 import http2
 from pinscher.lab.protocols.kafka import Kafka
 from pinscher.lab.server import TlsServer
 
-from . import by_hand, clients_databases, clients_messaging, clients_streams, proxied  # noqa: F401  (they fill the table)
+from . import (  # noqa: F401  (they fill the table)
+    by_hand,
+    clients_adapted,
+    clients_databases,
+    clients_messaging,
+    clients_streams,
+    proxied,
+)
 from .clients import BODY, CLIENTS, HOST, Client
 
 if TYPE_CHECKING:
@@ -132,7 +139,7 @@ def test_a_rogue_key_gets_nothing(world: World, client: Client, caplog: pytest.L
     assert ["NO_MATCHING_PIN"] == world.outcomes()
     assert world.told == list(context.verdicts)
     assert world.told[0].id == reached(client, error, context, caplog.text).id
-    text = caplog.text if client.loses_errors else str(_pinning_error(error))
+    text = f"{error}{caplog.text}" if client.loses_errors else str(_pinning_error(error))
     assert f"no pinned key in the validated chain of {HOST}" in text
     assert str(pinscher.Pin.of(rogue.der)) in text
     assert str(pinscher.Pin.of(world.genuine.der)) in text

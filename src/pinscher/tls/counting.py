@@ -7,7 +7,10 @@ returns may miss verdicts of this very moment, and counts none twice.
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -39,26 +42,44 @@ _Table: TypeAlias = dict[tuple[Any, ...], list[Any]]
 """What was found, with enumerations and pins by identity, and how often, with the values themselves."""
 
 
+class _End:
+    """Lives as long as the thread-local that holds it: as its thread, or its greenlet."""
+
+
 class _Own(threading.local):
     """The table of the thread that asks."""
 
     def __init__(self) -> None:
         self.table: _Table = {}
+        self.end = _End()
+        table = self.table
         with _LOCK:
-            for thread, table in [one for one in _TABLES if not one[0].is_alive()]:
-                _add(_OF_THE_DEAD, table)
-                _TABLES.remove((thread, table))
-            _TABLES.append((threading.current_thread(), self.table))
+            _fold()
+            # The callback may run in the middle of anything, so that it does nothing but one append.
+            _TABLES.append((weakref.ref(self.end, lambda _: _ENDED.append(table)), table))
 
 
 _LOCK = threading.Lock()
-_TABLES: list[tuple[threading.Thread, _Table]] = []
-_OF_THE_DEAD: _Table = {}
-_own = _Own()
+_TABLES: list[tuple[weakref.ref[_End], _Table]] = []
+_ENDED: collections.deque[_Table] = collections.deque()
+_OF_THE_ENDED: _Table = {}
+
+
+def _fold() -> None:
+    """Add the tables of threads that ended to one, and forget them."""
+    while _ENDED:
+        ended = _ENDED.popleft()
+        _add(_OF_THE_ENDED, ended)
+        _TABLES[:] = [one for one in _TABLES if one[1] is not ended]
 
 
 def count(verdict: Verdict) -> None:
-    """Count one verdict of this process."""
+    """Count one verdict of this process; what goes wrong here refuses nobody."""
+    with contextlib.suppress(Exception):
+        _count(verdict)
+
+
+def _count(verdict: Verdict) -> None:
     host, outcome, action, matched = verdict.host, verdict.outcome, verdict.action, verdict.matched
     table, name, version = _own.table, verdict.policy.name, verdict.policy.version
     # Identities, because hashes of enumerations and pins cost more than the rest together; the row keeps them alive.
@@ -87,7 +108,8 @@ def stats() -> tuple[Count, ...]:
 
 def _rows() -> Iterator[list[Any]]:
     with _LOCK:
-        tables = [_OF_THE_DEAD, *(table for _, table in _TABLES)]
+        _fold()
+        tables = [_OF_THE_ENDED, *(table for _, table in _TABLES)]
         # Copying a dictionary is one step for the thread that writes it.
         return iter([list(row) for table in tables for row in list(table.values())])
 
@@ -96,3 +118,6 @@ def _add(total: _Table, table: _Table) -> None:
     for key, row in table.items():
         known = total.setdefault(key, [0, *row[1:]])
         known[0] += row[0]
+
+
+_own = _Own()

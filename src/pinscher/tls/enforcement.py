@@ -30,7 +30,13 @@ class PinMismatchError(PinningError, ssl.SSLCertVerificationError):
     verdict: Verdict
     diagnosis: Diagnosis
 
-    def __init__(self, verdict: Verdict, *, facts: Facts | None = None, diagnosis: Diagnosis | None = None) -> None:
+    def __init__(
+        self, verdict: Verdict | str, *, facts: Facts | None = None, diagnosis: Diagnosis | None = None
+    ) -> None:
+        if isinstance(verdict, str):
+            # Some libraries make an error anew from its class and its text, which has the verdict's id.
+            super().__init__(ssl.SSL_ERROR_SSL, verdict)
+            return
         self.verdict = verdict
         self.diagnosis, text = _explained(verdict, facts or Facts(), diagnosis)
         # anyio reads strerror, and urllib3 and aiohttp the other attributes that the standard library's errors have.

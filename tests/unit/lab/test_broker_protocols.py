@@ -149,3 +149,43 @@ def test_mysql_in_clear(held: HeldCertificate) -> None:
         (record,) = server.evidence.connections
     assert (0, "the client ended the connection") == (server.application_bytes, record.error)
     assert b"login of ada" in record.plaintext
+
+
+def test_redis(held: HeldCertificate, dial: Callable[[TlsServer], ssl.SSLSocket]) -> None:
+    """A server of Redis takes a login, refuses RESP 3, answers a PING and has nothing."""
+    with TlsServer(held, protocol="redis") as server:
+        with dial(server) as client:
+            client.sendall(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$4\r\nAUTH\r\n$6\r\ns3cret\r\n*1\r\n$4\r\nping\r\n")
+            assert b"-ERR unknown command\r\n+OK\r\n+PONG\r\n" == exactly(client, 34)
+        server.wait_idle()
+        assert b"s3cret" in server.evidence.connections[0].content
+
+
+def test_ldap(held: HeldCertificate, trusting: ssl.SSLContext) -> None:
+    """A directory upgrades to TLS, takes a bind, finds nothing and hears the goodbye; a long message is read whole."""
+    success = b"\x0a\x01\x00\x04\x00\x04\x00"
+    with TlsServer(held, protocol="ldap") as server:
+        with socket.create_connection(server.address, timeout=10) as raw:
+            raw.sendall(b"\x30\x05\x02\x01\x01\x77\x00")
+            assert b"\x30\x0c\x02\x01\x01\x78\x07" + success == exactly(raw, 14)
+            with trusting.wrap_socket(raw, server_hostname="localhost") as client:
+                name = b"x" * 200
+                client.sendall(b"\x30\x81\xce\x02\x01\x02\x60\x81\xc8" + name)
+                assert b"\x30\x0c\x02\x01\x02\x61\x07" + success == exactly(client, 14)
+                client.sendall(b"\x30\x05\x02\x01\x03\x63\x00\x30\x05\x02\x01\x04\x42\x00")
+                assert b"\x30\x0c\x02\x01\x03\x65\x07" + success == exactly(client, 14)
+        server.wait_idle()
+        assert [None] == [record.error for record in server.evidence.connections]
+
+
+@pytest.mark.parametrize(("operation", "answered", "ahead"), [(2004, 1, 20), (2013, 2013, 5)])
+def test_mongodb(
+    held: HeldCertificate, dial: Callable[[TlsServer], ssl.SSLSocket], operation: int, answered: int, ahead: int
+) -> None:
+    """A server of MongoDB greets in the form that it was asked in, the legacy one or today's."""
+    with TlsServer(held, protocol="mongodb") as server, dial(server) as client:
+        client.sendall(struct.pack("<iiii", 20, 7, 0, operation) + b"text")
+        length, _, to, kind = struct.unpack("<iiii", exactly(client, 16))
+        body = exactly(client, length - 16)
+    assert (7, answered, length - 16 - ahead) == (to, kind, int.from_bytes(body[ahead : ahead + 4], "little"))
+    assert b"\x01ok\x00" + struct.pack("<d", 1.0) in body

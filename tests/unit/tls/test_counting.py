@@ -104,3 +104,27 @@ def test_hosts_without_end_are_counted_in_bounded_memory(scene: Scene) -> None:
     thread.start()
     thread.join()
     assert (counting.MOST_COUNTED + 50, 50) == (_found(version=737), _found(version=737, host=None))
+
+
+def test_a_count_that_fails_refuses_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics that break do not break a genuine connection."""
+
+    def broken(_: pinscher.Verdict) -> None:
+        raise RuntimeError("thread is not alive")
+
+    monkeypatch.setattr(counting, "_count", broken)
+    with wrapped(scene.context(), scene.serve(scene.genuine)) as secured:
+        assert pinscher.Outcome.MATCH is secured.verdict.outcome
+
+
+def test_tables_of_threads_that_ended_are_folded(scene: Scene) -> None:
+    """However many threads come and go, what they counted is kept in one table."""
+    verdict = unlisted(scene.policy(version=738), host="elsewhere.test", at=datetime.now(UTC))
+    assert verdict is not None
+    pinscher.stats()
+    before = len(counting._TABLES)
+    for _ in range(100):
+        thread = threading.Thread(target=counting.count, args=(verdict,))
+        thread.start()
+        thread.join()
+    assert (100, True) == (_found(version=738), len(counting._TABLES) <= before + 1)

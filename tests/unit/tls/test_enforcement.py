@@ -112,3 +112,10 @@ def _policy() -> pinscher.Policy:
     return pinscher.Policy.loads(
         'format = 1\nname = "x"\nversion = 1\n[hosts."a.test"]\npins = ["sha256/' + "A" * 43 + '="]\n'
     )
+
+
+def test_an_error_made_anew_from_its_text_is_still_a_refusal() -> None:
+    """Libraries that make an error anew from its class and its text keep the refusal and lose the verdict."""
+    again = pinscher.PinMismatchError("no pinned key\n  verdict: 0123456789abcdef")
+    assert (None, True) == (pinscher.verdict_of(again), "verdict: 0123456789abcdef" in str(again))
+    assert isinstance(again, ssl.SSLCertVerificationError)

@@ -1,4 +1,4 @@
-"""Kafka over TLS: the versions it knows, a SASL login that is accepted, and itself as the one broker, without topics."""
+"""Kafka over TLS: the versions it knows, a SASL login that is accepted, and itself as the one broker."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pinscher.lab.conversation import ConversationEndedError
+
 if TYPE_CHECKING:
     from pinscher.lab.conversation import Conversation
 
@@ -36,7 +38,9 @@ def _message(conversation: Conversation) -> tuple[bytes, int]:
     if length & 0x80:
         length = int.from_bytes(conversation.receive_exactly(length & 0x7F), "big")
     body = conversation.receive_exactly(length)
-    end = 2 + body[1]
+    end = 2 + (body[1] if len(body) > 1 else 0)
+    if len(body) <= end:
+        raise ConversationEndedError("no message of LDAP")
     return body[:end], body[end]
 
 
