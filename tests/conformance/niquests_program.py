@@ -1,11 +1,12 @@
 """
 A program that niquests runs in, in an environment of its own; it prints what happened as JSON.
 
-Usage: ``python niquests_program.py PORT POLICY CA http3|no-http3 REQUESTS``.
+Usage: ``python niquests_program.py PORT POLICY CA http3|no-http3|asyncio REQUESTS``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import Any
@@ -14,6 +15,7 @@ import niquests
 from niquests.adapters import HTTPAdapter
 
 import pinscher
+from pinscher.clients.niquests import async_session
 from pinscher.clients.niquests import session as pinned_session
 
 
@@ -22,16 +24,30 @@ def main(port: str, policy: str, ca: str, http3: str, requests: str) -> None:
     context = pinscher.PinnedContext(pinscher.Policy.load(policy), trust=ca)
 
     told: dict[str, Any] = {"status": [], "error": None, "outcome": None}
-    with _with_http3(context) if http3 == "http3" else pinned_session(context) as session:
-        try:
-            for _ in range(int(requests)):
-                answer = session.post(f"https://localhost:{port}/", data=b"secret=hunter2", timeout=10)
-                told["status"].append(answer.status_code)
-        except niquests.RequestException as error:
-            verdict = pinscher.verdict_of(error)
-            told["error"] = type(error).__name__
-            told["outcome"] = None if verdict is None else verdict.outcome.value
+    url = f"https://localhost:{port}/"
+    try:
+        if http3 == "asyncio":
+            asyncio.run(_post_asynchronously(context, url, int(requests), told["status"]))
+        else:
+            _post(_with_http3(context) if http3 == "http3" else pinned_session(context), url, int(requests), told)
+    except niquests.RequestException as error:
+        verdict = pinscher.verdict_of(error)
+        told["error"] = type(error).__name__
+        told["outcome"] = None if verdict is None else verdict.outcome.value
     sys.stdout.write(json.dumps(told))
+
+
+def _post(session: niquests.Session, url: str, requests: int, told: dict[str, Any]) -> None:
+    with session:
+        for _ in range(requests):
+            told["status"].append(session.post(url, data=b"secret=hunter2", timeout=10).status_code)
+
+
+async def _post_asynchronously(context: pinscher.PinnedContext, url: str, requests: int, statuses: list[int]) -> None:
+    async with async_session(context) as session:
+        for _ in range(requests):
+            answer = await session.post(url, data=b"secret=hunter2", timeout=10)
+            statuses.append(answer.status_code)
 
 
 def _with_http3(context: pinscher.PinnedContext) -> niquests.Session:

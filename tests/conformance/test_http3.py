@@ -88,23 +88,29 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     made.quic.close()
 
 
+EITHER = pytest.mark.parametrize("mode", ["no-http3", "asyncio"])
+
+
+@EITHER
 @pytest.mark.parametrize("shown", ["genuine", "backup"])
-def test_niquests_reaches_a_pinned_server(scene: Scene, shown: str) -> None:
+def test_niquests_reaches_a_pinned_server(scene: Scene, shown: str, mode: str) -> None:
     """Niquests with a pinned context reaches the pinned key and the backup key."""
-    told, server = scene.post(getattr(scene, shown), "no-http3")
+    told, server = scene.post(getattr(scene, shown), mode)
     assert ([200, 200], None) == (told["status"], told["error"])
     assert server.application_bytes > 0
 
 
-def test_niquests_sends_an_impostor_nothing(scene: Scene) -> None:
+@EITHER
+def test_niquests_sends_an_impostor_nothing(scene: Scene, mode: str) -> None:
     """Niquests with a pinned context sends no byte to another key under the same CA, and the verdict is reached."""
-    told, server = scene.post(scene.rogue, "no-http3")
+    told, server = scene.post(scene.rogue, mode)
     assert ([], "no-matching-pin", 0) == (told["status"], told["outcome"], server.application_bytes)
 
 
-def test_h8_without_http3_a_hint_is_not_followed(scene: Scene) -> None:
+@EITHER
+def test_h8_without_http3_a_hint_is_not_followed(scene: Scene, mode: str) -> None:
     """With HTTP/3 disabled, niquests stays on the connection that was judged, whatever Alt-Svc says (RFC 7838)."""
-    told, _ = scene.post(scene.genuine, "no-http3")
+    told, _ = scene.post(scene.genuine, mode)
     assert ([200, 200], False) == (told["status"], scene.is_quic_tried)
 
 

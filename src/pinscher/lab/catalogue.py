@@ -115,6 +115,7 @@ def _visit(visit: Visit) -> Document:
         "reported": visit.is_reported, "accept": visit.is_allowed, "validated": visit.is_validated,
         "has_verdict": visit.has_verdict,
         "client_certificate": None if certificate is None else certificate.decode(),
+        "policy_midway": None if visit.midway is None else visit.midway.policy,
     }  # fmt: skip
 
 
@@ -161,4 +162,5 @@ _VERSIONS = {None: None, ssl.TLSVersion.TLSv1_2: "1.2", ssl.TLSVersion.TLSv1_3: 
 
 def _name(protocol: Protocol) -> str | None:
     """Return the name under which the lab has *protocol*, or None where one scenario alone speaks so."""
-    return next((name for name, known in PROTOCOLS.items() if known == protocol), None)
+    spoken = getattr(protocol, "speaks", protocol)
+    return next((name for name, known in PROTOCOLS.items() if known == spoken), None)

@@ -46,6 +46,14 @@ class Client(Protocol):
         ...
 
 
+class TakesPolicies(Client, Protocol):
+    """A client that takes a new policy whenever it is handed one, in the middle of a handshake too."""
+
+    def take(self, policy: str) -> None:
+        """Put *policy*, a document in TOML, into force; called from another thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """A kind of client: its name, what it can do, and how one is made."""

@@ -59,6 +59,10 @@ class Conversation:
         """Whether what is received now is received through TLS."""
         return isinstance(self._connection, ssl.SSLSocket)
 
+    def wait_for_greeting(self) -> None:
+        """Wait until the client has begun to say something, and leave it to be read."""
+        self._connection.recv(1, socket.MSG_PEEK)
+
     def secure(self) -> None:
         """Shake hands as the server; what the client sent in clear and nobody read stays evidence and is dropped."""
         self._pending = b""

@@ -70,6 +70,10 @@ class PinnedClient:
             return Reply(accepted=False, verdict=self._last() if verdict is None else verdict, said=str(error))
         return Reply(accepted=True, verdict=self._last())
 
+    def take(self, policy: str) -> None:
+        """Put a policy into force at once."""
+        self.context.policy = Policy.loads(policy)
+
     def close(self) -> None:
         """Forget the context, and close what was kept."""
         if self.kept is not None:
@@ -248,7 +252,8 @@ def _over_httpx(client: PinnedClient, visit: Visit) -> None:
 
 _EVERY_KIND = frozenset({
     Capability.NAMES, Capability.POLICY, Capability.SEVERAL_PINS, Capability.AUTHORITY_PINS,
-    Capability.CERTIFICATE_PINS, Capability.SEVERAL_VISITS, Capability.NEW_POLICY, Capability.CLIENT_CERTIFICATE,
+    Capability.CERTIFICATE_PINS, Capability.SEVERAL_VISITS, Capability.NEW_POLICY, Capability.NEW_POLICY_MIDWAY,
+    Capability.CLIENT_CERTIFICATE,
 })  # fmt: skip
 
 

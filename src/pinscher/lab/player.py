@@ -20,7 +20,7 @@ import enum
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pinscher.errors import escaped
 from pinscher.lab.client import SECRET, CannotExpressError
@@ -30,7 +30,7 @@ from pinscher.lab.stage import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pinscher.lab.client import Client, Contestant, Reply
+    from pinscher.lab.client import Client, Contestant, Reply, TakesPolicies
     from pinscher.lab.evidence import ConnectionRecord
     from pinscher.lab.scenario import Capability, Case, Visit
     from pinscher.lab.server import TlsServer
@@ -142,6 +142,8 @@ def _make(
     """Make one visit and return what went wrong with it; a hanging client is closed, and outlives the stage briefly."""
     if visit.prepare is not None:
         visit.prepare()
+    if visit.midway is not None:
+        visit.midway.hand_over = cast("TakesPolicies", client).take
     watch.begin()
     attempt = _Attempt(client, visit)
     attempt.start()

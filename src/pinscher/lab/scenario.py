@@ -48,6 +48,8 @@ class Capability(enum.StrEnum):
     """Resumes sessions between the visits of one client object."""
     NEW_POLICY = "new-policy"
     """Takes a new policy while it runs."""
+    NEW_POLICY_MIDWAY = "new-policy-midway"
+    """Takes a new policy in the middle of a handshake."""
     REDIRECTS = "redirects"
     """Follows HTTP redirects."""
     PROXY = "proxy"
@@ -70,6 +72,14 @@ class Transport(enum.StrEnum):
     IMAP = "imap-starttls"
     POP3 = "pop3-starttls"
     FTP = "ftp-starttls"
+
+
+@dataclass(slots=True, eq=False)
+class Midway:
+    """A policy that the client is handed in the middle of a handshake, and by whom: the player fills it in."""
+
+    policy: str
+    hand_over: Callable[[str], object] = field(default=lambda _: None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,8 @@ class Visit:
     """The URL of the proxy to go through."""
     prepare: Callable[[], object] | None = field(default=None, repr=False)
     """What the other side does just before the visit; the player calls it."""
+    midway: Midway | None = None
+    """What the client is handed once its ClientHello has arrived."""
     front: TlsServer | None = None
     """The server to connect to where it is another one, which redirects to ``server``."""
     others: tuple[TlsServer, ...] = ()

@@ -249,7 +249,8 @@ def _play(visit: dict[str, Any], server: dict[str, Any], folder: Path) -> str | 
     version = _shaken(plain, theirs, host, visit, folder)
     assert visit["validated"] is (version is not None)
     verdicts: list[Verdict] = []
-    pinned = PinnedContext(Policy.loads(visit["policy"]), trust=visit["trust"].encode(), on_verdict=verdicts.append)
+    in_force = visit["policy_midway"] or visit["policy"]
+    pinned = PinnedContext(Policy.loads(in_force), trust=visit["trust"].encode(), on_verdict=verdicts.append)
     is_through = _shaken(pinned, theirs, host, visit, folder) is not None
     assert (visit["accept"], visit["expected"]) == (is_through, verdicts[-1].outcome.value)
     return version

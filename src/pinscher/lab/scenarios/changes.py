@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pinscher.lab.authority import Authority
-from pinscher.lab.scenario import Capability
+from pinscher.lab.protocols.http import Http
+from pinscher.lab.scenario import Capability, Midway
 from pinscher.lab.scenarios.registry import scenario
 from pinscher.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pinscher.lab.conversation import Conversation
     from pinscher.lab.scenario import Visit
     from pinscher.lab.stage import Stage
 
@@ -124,3 +126,53 @@ def another_host_on_the_same_address(stage: Stage, tls: str) -> Sequence[Visit]:
             prepare=lambda: server.hand_over(other),
         ),
     ]  # fmt: skip
+
+
+class _HandsOver:
+    """A web server that has a client's policy changed between its ClientHello and the answer."""
+
+    speaks = Http()
+
+    def __init__(self, midway: Midway) -> None:
+        self._midway = midway
+
+    def __call__(self, conversation: Conversation) -> None:
+        """Wait for the greeting, hand over, and serve."""
+        conversation.wait_for_greeting()
+        self._midway.hand_over(self._midway.policy)
+        self.speaks(conversation)
+
+
+def _midway(stage: Stage, tls: str, *, adopts: bool) -> Sequence[Visit]:
+    """Change the policy during the handshake, to one that pins the genuine key or to one that no longer does."""
+    bank = stage.bank()
+    other = bank.rogue()
+    settings: dict[str, Any] = {"trust": [bank.root]}
+    first, second = (other, bank.genuine) if adopts else (bank.genuine, other)
+    midway = Midway("")
+    server = stage.serve(bank.genuine, tls=tls, protocol=_HandsOver(midway))
+    midway.policy = stage.visit(server, pins=[second], version=2, **settings).policy
+    expected = Outcome.MATCH if adopts else REFUSED
+    return [stage.visit(server, pins=[first], midway=midway, expected=expected, **settings)]
+
+
+@scenario(REFUSED, Capability.NEW_POLICY_MIDWAY)
+def policy_that_withdraws_the_key_during_the_handshake(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    A policy that comes into force between the ClientHello and the server's answer judges that handshake, alone.
+
+        policy 1: [leaf, pinned] <- intermediate <- root (trusted)
+        policy 2, during the handshake: leaf, no longer pinned
+    """
+    return _midway(stage, tls, adopts=False)
+
+
+@scenario(Outcome.MATCH, Capability.NEW_POLICY_MIDWAY)
+def policy_that_adopts_the_key_during_the_handshake(stage: Stage, tls: str) -> Sequence[Visit]:
+    """
+    A key that a policy adopts between the ClientHello and the server's answer is right by the time it is judged.
+
+        policy 1: leaf, not pinned <- intermediate <- root (trusted)
+        policy 2, during the handshake: [leaf, pinned]
+    """
+    return _midway(stage, tls, adopts=True)
