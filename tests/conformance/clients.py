@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import http.client
 import imaplib
 import smtplib
@@ -55,11 +56,30 @@ def client(name: str, package: str, how: str, **more: Any) -> Callable[[Any], An
     """Put an exchange on the table; an asynchronous one is run to its end by asyncio."""
 
     def register(exchange: Any) -> Any:
-        played = (lambda context, port: asyncio.run(exchange(context, port))) if _is_async(exchange) else exchange
+        played = functools.partial(_run, exchange) if _is_async(exchange) else exchange
         CLIENTS.append(Client(name, package, how, played, **more))
         return exchange
 
     return register
+
+
+def _run(exchange: Callable[..., Awaitable[None]], context: ssl.SSLContext, port: int) -> None:
+    asyncio.run(_to_its_end(exchange, context, port))
+
+
+async def _to_its_end(exchange: Callable[..., Awaitable[None]], context: ssl.SSLContext, port: int) -> None:
+    """Await an exchange, and turn the loop until transports that the client has closed have heard the goodbye."""
+    try:
+        await exchange(context, port)
+    finally:
+        for _ in range(_MOST_TURNS):
+            if not getattr(asyncio.get_running_loop(), "_transports", None):
+                break
+            await asyncio.sleep(0)
+
+
+_MOST_TURNS = 2_000
+"""Far more turns of the loop than closing a transport takes; a client that forgets one is not waited for."""
 
 
 def _is_async(exchange: Callable[..., Any]) -> bool:
