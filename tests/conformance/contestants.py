@@ -11,7 +11,13 @@ from pinscher.lab.client import CannotExpressError, Contestant, Reply
 from pinscher.lab.protocols import PROTOCOLS
 from pinscher.lab.scenario import Capability
 
-from . import clients_adapted, clients_databases, clients_messaging, clients_streams  # noqa: F401  (they fill the table)
+from . import (  # noqa: F401  (they fill the table)
+    by_hand,
+    clients_adapted,
+    clients_databases,
+    clients_messaging,
+    clients_streams,
+)
 from .clients import CLIENTS, HOST, Client
 
 if TYPE_CHECKING:
