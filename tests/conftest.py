@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -61,3 +62,9 @@ def _loopback_only() -> Iterator[None]:
     _strangers.clear()
     yield
     assert [] == _strangers, f"a test connected beyond loopback: {_strangers}"
+
+
+def pytest_configure() -> None:
+    """Heed an interrupt, also where a shell started the tests in the background: programs under test inherit it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
