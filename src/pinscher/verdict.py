@@ -61,6 +61,8 @@ class Action(enum.Enum):
 
 _SOFTENED = frozenset({Outcome.DENIED_KEY, Outcome.POLICY_EXPIRED, Outcome.NO_MATCHING_PIN})
 _ALLOWED = frozenset({Outcome.NOT_PINNED, Outcome.MATCH})
+# Named once, because members of an enumeration are found by way of its metaclass, which a handshake would feel.
+_MATCH, _ALLOW, _FAIL = Outcome.MATCH, Action.ALLOW, OnExpiry.FAIL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,14 +166,18 @@ def evaluate_entry(
     if type(chain) is not ValidatedChain:
         raise TypeError(f"evaluate takes a ValidatedChain, found {type(chain).__name__}")
     pins = None if entry is None else entry.pinset
-    if entry is not None and pins is not None and not pins.denied_keys and entry.on_expiry is not OnExpiry.FAIL:
+    if entry is not None and pins is not None and not pins.denied_keys and entry.on_expiry is not _FAIL:
         # The common case: rules 1 to 5 cannot apply, and nothing above a leaf that matches needs to be fetched.
         try:
-            matched = pins.accepted(chain.leaf)
+            matched = pins.accepted(chain._certificates[0])  # noqa: SLF001  (its leaf, without the call of a property)
         except CertificateParseError:
             matched = None
         if matched is not None:
-            draft: Any = _Draft(policy, canonical, entry, chain, matched, at, port, resumed)
+            draft: Any = _Draft()
+            draft.outcome, draft.action, draft.matched = _MATCH, _ALLOW, matched
+            draft.policy, draft.host_policy, draft.chain = policy, entry, chain
+            draft.host, draft.port, draft.at = canonical, port, at
+            draft.resumed, draft.detail = resumed, ""
             draft.__class__ = Verdict
             return cast("Verdict", draft)
     return _judge(chain, chain, policy, canonical, entry, at, port, resumed=resumed)
@@ -181,29 +187,6 @@ class _Draft:
     """A verdict while its facts are set; frozen ones, set one by one, would take microseconds of every handshake."""
 
     __slots__ = Verdict.__slots__
-
-    def __init__(
-        self,
-        policy: Policy,
-        host: str | None,
-        host_policy: HostPolicy,
-        chain: ValidatedChain,
-        matched: Pin,
-        at: datetime,
-        port: int | None,
-        resumed: bool,  # noqa: FBT001  (as for evaluate_entry)
-    ) -> None:
-        self.outcome = Outcome.MATCH
-        self.action = Action.ALLOW
-        self.policy = policy
-        self.host = host
-        self.host_policy = host_policy
-        self.chain = chain
-        self.matched = matched
-        self.at = at
-        self.port = port
-        self.resumed = resumed
-        self.detail = ""
 
 
 def evaluate_leaf(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from pinscher.chain import EmptyChainError, PresentedChain, ValidatedChain
@@ -20,18 +19,11 @@ def validated_chain(gate: Gate, leaf: bytes | None) -> ValidatedChain:
     the leaf is fetched from the connection when somebody looks at it; until then the chain keeps its memory alive.
     """
     if leaf is None:
-        raise EmptyChainError(_NOTHING_VERIFIED)
-    return ValidatedChain.deferred(leaf, functools.partial(_above_leaf, gate))
+        raise EmptyChainError("no certificate was verified in this handshake")
+    return _deferred(leaf, gate.certificates_above)
 
 
-def _above_leaf(gate: Gate) -> tuple[bytes, ...]:
-    built = gate.certificates_built()
-    if not built:
-        raise EmptyChainError(_NOTHING_VERIFIED)
-    return built[1:]
-
-
-_NOTHING_VERIFIED = "no certificate was verified in this handshake"
+_deferred = ValidatedChain.deferred
 
 
 def leaf_presented(leaf: bytes | None) -> PresentedChain:

@@ -22,6 +22,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, cast
 
+from pinscher.chain import EmptyChainError
 from pinscher.tls._standins import BARRIER, HARMLESS, Barrier, Drain
 from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError, StrictSettings
 
@@ -103,6 +104,13 @@ class Gate:
         failed handshake it holds what was tried, and under ``CERT_NONE`` it is linked by names alone.
         """
         return tuple(map(_der_of, self._inner.get_verified_chain() or ()))
+
+    def certificates_above(self) -> tuple[bytes, ...]:
+        """Return what OpenSSL built above the leaf; raise where it verified nothing."""
+        built = self.certificates_built()
+        if not built:
+            raise EmptyChainError("no certificate was verified in this handshake")
+        return built[1:]
 
     def do_handshake(self) -> None:
         """Run the handshake, have the connection judged, and put the C object in its place, or refuse."""

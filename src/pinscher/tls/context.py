@@ -19,6 +19,7 @@ import os
 import ssl
 import sys
 import warnings
+import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -182,7 +183,11 @@ class PinnedContext(GatedContext):
 
     def gate_for(self, host: str | None, port: int | None, owner: PinnedSocket | PinnedObject) -> ConnectionGate:
         """Return the gate of a new connection; *host* is the A-label form that TLS verifies."""
-        return self._GATE(self._bench, _usable(host), port, owner)
+        bench, reference = self._bench, weakref.ref(owner)
+        # Registered here and not after the handshake, whose cryptography leaves every cache cold.
+        bench.connections.add(reference)
+        bench.connections.sweep_if_due()
+        return self._GATE(bench, _usable(host), port, reference)
 
     def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""

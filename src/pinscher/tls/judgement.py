@@ -21,7 +21,7 @@ from pinscher.diagnosis import Facts
 from pinscher.errors import PinningError, escaped
 from pinscher.tls._chain import chain_tried, leaf_presented, validated_chain
 from pinscher.tls._cpython import Gate
-from pinscher.tls.counting import count
+from pinscher.tls.counting import count, row_of
 from pinscher.tls.enforcement import PinMismatchError
 from pinscher.tls.registry import LiveConnections
 from pinscher.tls.sessions import RememberedSession
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pinscher.chain import PresentedChain, ValidatedChain
+    from pinscher.pin import Pin
     from pinscher.policy import Policy
     from pinscher.tls._cpython import PinnedObject, PinnedSocket
     from pinscher.tls.record import VerdictRecord
@@ -41,8 +42,23 @@ _HOSTS_REMEMBERED = 1024
 """Hosts of which the last accepted chain is kept, to tell a rotation from an attack."""
 
 
+_ALLOW = Action.ALLOW
+"""Named once, because members of an enumeration are found by way of its metaclass."""
+
+
 class UnknownSessionError(PinningError):
     """A connection that resumed a session of which no validated chain is known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accepted:
+    """The last match of a host, and what counts one more of the same."""
+
+    chain: ValidatedChain | PresentedChain
+    leaf: bytes
+    matched: Pin
+    policy: Policy
+    tick: Callable[[], int]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -55,7 +71,7 @@ class Bench:
     gate: type[ConnectionGate]
     policy: Policy = field(init=False)
     connections: LiveConnections = field(default_factory=LiveConnections)
-    accepted: dict[str | None, ValidatedChain | PresentedChain] = field(default_factory=dict)
+    accepted: dict[str | None, Accepted] = field(default_factory=dict)
 
     def replace(self, policy: Policy) -> None:
         """Put another policy in force, and judge the connections that were let through again (rule 4)."""
@@ -63,7 +79,7 @@ class Bench:
         for owner in self.connections.connections:
             verdict: Verdict | None = owner.verdict
             if verdict is not None and verdict.policy is not policy:
-                self.gate(self, verdict.host, verdict.port, owner).judge_again(owner, verdict)
+                self.gate(self, verdict.host, verdict.port, weakref.ref(owner)).judge_again(owner, verdict)
 
     def remember(self, session: ssl.SSLSession, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""
@@ -75,20 +91,21 @@ class Bench:
         return RememberedSession(session, id(self), verdict.host, verdict.port, verdict.chain, verdict.policy.version)
 
     def accept(self, verdict: Verdict) -> None:
-        """Remember whom a host last matched with."""
-        host, chain = verdict.host, verdict.chain
-        if verdict.outcome is not Outcome.MATCH or chain is None or host is None:
+        """Remember whom a host last matched with, in a full handshake."""
+        host, chain, matched = verdict.host, verdict.chain, verdict.matched
+        if verdict.outcome is not Outcome.MATCH or chain is None or matched is None or verdict.resumed:
             return
         # Fetched now, for the same reason.
         _ = chain.certificates
-        self.accepted[host] = chain
+        self.accepted[host] = Accepted(chain, chain.leaf, matched, verdict.policy, row_of(verdict).tick)
         if len(self.accepted) > _HOSTS_REMEMBERED:
             self.accepted.pop(next(iter(self.accepted)), None)
 
     def facts(self, host: str | None, **more: Any) -> Facts:
         """Return what a diagnosis may rest on beside the verdict itself."""
-        last = None if host is None else self.accepted.get(host)
-        return Facts(last_accepted=cast("ValidatedChain | None", last), trust_named=self.is_trust_named, **more)
+        last = self.accepted.get(host)
+        chain = None if last is None else cast("ValidatedChain", last.chain)
+        return Facts(last_accepted=chain, trust_named=self.is_trust_named, **more)
 
 
 class ConnectionGate(Gate):
@@ -101,13 +118,13 @@ class ConnectionGate(Gate):
         bench: Bench,
         host: str | None,
         port: int | None = None,
-        owner: PinnedSocket | PinnedObject | None = None,
+        owner: weakref.ref[PinnedSocket | PinnedObject] | None = None,
     ) -> None:
         self._inner = self._discard = None
         self._error: PinMismatchError | None = None
         self._memory: RememberedSession | None = None
         self._bench = bench
-        self._owner = None if owner is None else weakref.ref(owner)
+        self._owner = owner
         self._host = host
         self._port = port
         self._policy: Policy | None = bench.policy
@@ -154,29 +171,41 @@ class ConnectionGate(Gate):
         """
         Judge a finished handshake; raise the refusal, or return what to do once the connection is open (rule 1).
 
-        Whoever replaces the policy judges the registered connections again; a connection that registers later than
-        that sees here that its policy was replaced, and judges itself.
+        Whoever replaces the policy judges the connections again that have a verdict; one that is given its verdict
+        later than that sees here that its policy was replaced, and judges itself.
         """
         bench = self._bench
         try:
             verdict = self._judge(is_resumed, leaf)
-            if owner is not None and verdict.action is Action.ALLOW:
+            if owner is not None and verdict.action is _ALLOW:
                 owner.verdict = verdict
                 self.open(owner)
-                bench.connections.add(owner)
-                while bench.policy is not verdict.policy and verdict.action is Action.ALLOW:
+                while bench.policy is not verdict.policy and verdict.action is _ALLOW:
                     owner.verdict = verdict = self._judge(is_resumed, leaf)
-            last = bench.accepted.get(self._host)
-            if last is None or last.leaf != leaf:
-                bench.accept(verdict)
+            if verdict.action is _ALLOW:
+                self._let_through(bench, verdict, leaf)
             opened = bench.record.telling(verdict) if bench.record.has_listener else None
-            if verdict.action is Action.ALLOW:
-                count(verdict)
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._refuse(self._refusal(error), error)
-        if verdict.action is not Action.ALLOW:
+        if verdict.action is not _ALLOW:
             self._refuse(verdict)
         return opened
+
+    def _let_through(self, bench: Bench, verdict: Verdict, leaf: bytes | None) -> None:
+        """Count a verdict, and remember a match that is another one than this host's last."""
+        last = bench.accepted.get(self._host)
+        if (
+            last is not None
+            and last.matched is verdict.matched
+            and last.policy is verdict.policy
+            and not verdict.resumed
+            and last.leaf == leaf
+        ):
+            # The same policy does not both accept and deny a pin, so that this is the same match again.
+            last.tick()
+            return
+        count(verdict)
+        bench.accept(verdict)
 
     def _judge(self, is_resumed: bool, leaf: bytes | None) -> Verdict:  # noqa: FBT001  (see Gate)
         """Judge the validated chain of a handshake under ``CERT_REQUIRED``, or the one remembered with its session."""
@@ -200,7 +229,6 @@ class ConnectionGate(Gate):
         self._error = PinMismatchError(verdict, facts=bench.facts(self._host))
         self._must_ask = True
         if verdict.outcome is Outcome.DENIED_KEY:
-            bench.connections.discard(owner)
             self.cut(owner)
         else:
             self.drain(owner)
@@ -254,7 +282,6 @@ class ConnectionGate(Gate):
         if owner is not None:
             owner.verdict = None
             self.close(owner)
-            self._bench.connections.discard(owner)
         self._error = PinMismatchError(verdict, facts=self._bench.facts(self._host))
         self._must_ask = True
         count(verdict)

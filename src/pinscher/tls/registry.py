@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import TYPE_CHECKING
+import collections
+import threading
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import weakref
+    from collections.abc import Callable
+
     from pinscher.tls._cpython import PinnedObject, PinnedSocket
 
 _SWEPT_FROM = 256
@@ -14,35 +18,43 @@ _SWEPT_FROM = 256
 
 class LiveConnections:
     """
-    Connections that were let through and that somebody still holds; each has the ``verdict`` that let it through.
+    Connections that somebody still holds; those that were let through have the ``verdict`` that did so.
 
-    A plain dictionary of weak references: adding, removing and copying it are each one step for other threads. The dead
-    are swept when they may be half of all, which costs a connection less than a callback at its death would.
+    A queue of weak references: adding and copying are each one step for other threads. The dead are swept when they may
+    be half of all, which costs a connection less than a callback at its death would.
     """
 
+    __slots__ = ("_references", "_sweep_at", "_sweeping", "add")
+    add: Callable[[weakref.ref[Any]], None]
+    """Adds a reference; the queue's own method, because every connection calls it."""
+
     def __init__(self) -> None:
-        self._references: dict[int, weakref.ref[PinnedSocket | PinnedObject]] = {}
+        self._references: collections.deque[weakref.ref[PinnedSocket | PinnedObject]] = collections.deque()
         self._sweep_at = _SWEPT_FROM
+        self._sweeping = threading.Lock()
+        self.add = self._references.append
 
-    def add(self, connection: PinnedSocket | PinnedObject) -> None:
-        """Remember a connection for as long as somebody else holds it."""
-        self._references[id(connection)] = weakref.ref(connection)
-        if len(self._references) >= self._sweep_at:
-            self._sweep()
-
-    def discard(self, connection: PinnedSocket | PinnedObject) -> None:
-        """Forget a connection that was refused after all."""
-        self._references.pop(id(connection), None)
-
-    def _sweep(self) -> None:
-        for key, reference in list(self._references.items()):
-            # A new connection may have taken a dead one's place between the two steps, and stays.
-            if reference() is None and self._references.get(key) is reference:
-                self._references.pop(key, None)
-        self._sweep_at = max(2 * len(self._references), _SWEPT_FROM)
+    def sweep_if_due(self) -> None:
+        """Forget the dead, where many may be among the references and nobody else is at it."""
+        if len(self._references) < self._sweep_at or not self._sweeping.acquire(blocking=False):
+            return
+        try:
+            for _ in range(len(self._references)):
+                # Added again before it is taken away, so that whoever copies the queue in between misses nobody.
+                reference = self._references[0]
+                if reference() is not None:
+                    self._references.append(reference)
+                self._references.popleft()
+            self._sweep_at = max(2 * len(self._references), _SWEPT_FROM)
+        finally:
+            self._sweeping.release()
 
     @property
     def connections(self) -> tuple[PinnedSocket | PinnedObject, ...]:
-        """The connections that live now."""
-        found = (reference() for reference in list(self._references.values()))
-        return tuple(connection for connection in found if connection is not None)
+        """The connections that were let through, live, and were not refused since."""
+        found = dict.fromkeys(reference() for reference in list(self._references))
+        return tuple(one for one in found if one is not None and one.verdict is not None and not _is_refused(one))
+
+
+def _is_refused(connection: PinnedSocket | PinnedObject) -> bool:
+    return connection.gate is not None and connection.gate.is_refused
