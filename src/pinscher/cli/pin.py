@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pinscher.cli.certificates import INTERMEDIATE, LEAF, ROOT, common_name, roles
+from pinscher.cli.certificates import INTERMEDIATE, LEAF, ROOT, common_name, now, roles
 from pinscher.cli.policy_edit import Addition, new_document, with_pins
 from pinscher.cli.reading import (
     FAILURES_TO_ANSWER,
@@ -28,7 +28,7 @@ from pinscher.host import canonical_host
 from pinscher.pin import Pin, spki_sha256
 from pinscher.policy import Policy
 from pinscher.probe import InvalidEndpointError, KeySourceError, SourceKind
-from pinscher.rotation import lint
+from pinscher.rotation import Circumstances, lint
 
 if TYPE_CHECKING:
     from pinscher.cli.reading import Reach
@@ -257,5 +257,5 @@ def _write(change: _Change, voice: Voice, *, is_agreed: bool) -> bool:
 
 
 def _advise(policy: Policy, voice: Voice) -> None:
-    for finding in lint(policy):
+    for finding in lint(policy, Circumstances(now())):
         voice.hint(f"{finding.text}: {finding.remedy}")

@@ -7,21 +7,29 @@ This room judges a policy by itself (``lint``) and beside the one it replaces (`
 
 from __future__ import annotations
 
+from pinscher.rotation.authority_facts import AuthorityFacts, InvalidAuthorityFactsError, read_facts
 from pinscher.rotation.change import KINDS, Change, Effect
+from pinscher.rotation.circumstances import Circumstances
 from pinscher.rotation.difference import difference
-from pinscher.rotation.finding import Finding, Severity
+from pinscher.rotation.finding import Confidence, Finding, Severity
 from pinscher.rotation.lint import lint, lint_document
-from pinscher.rotation.rules import RULES, Rule
+from pinscher.rotation.rules import RULES, WELL_FORMED, Rule
 
 __all__ = [
     "KINDS",
     "RULES",
+    "WELL_FORMED",
+    "AuthorityFacts",
     "Change",
+    "Circumstances",
+    "Confidence",
     "Effect",
     "Finding",
+    "InvalidAuthorityFactsError",
     "Rule",
     "Severity",
     "difference",
     "lint",
     "lint_document",
+    "read_facts",
 ]
