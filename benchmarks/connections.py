@@ -18,6 +18,7 @@ import pinscher
 from pinscher.lab.authority import Authority, HeldCertificate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
 HOST = "bank.test"
@@ -26,10 +27,13 @@ DOWNLOAD = 100 * MEGABYTE
 _BLOCK = bytes(MEGABYTE)
 
 
-def _serve(pem: str, pipe: Connection) -> None:
+def _serve(pem: str, pipe: Connection, client_ca: bytes | None = None) -> None:
     """Run in another process: answer 64 bytes with 64, and 'D' with a download."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=client_ca.decode())
     context.num_tickets = 0
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         pipe.send(listener.getsockname())
@@ -73,15 +77,25 @@ def run() -> bool:
     """Measure everything against one server, and tell whether all is in bounds."""
     root = Authority.root("Bench Root")
     held = root.intermediate("Bench Intermediate").issue(HOST)
+    with _served(held, root) as bank:
+        is_good = all([_handshakes(bank), _asyncio_handshakes(bank), _ping_pong(bank), _download(bank)])
+    with _served(held, root, asks=True) as bank:
+        for version in ("TLSv1_2", "TLSv1_3"):
+            is_good &= _client_certificates(bank, root, version)
+    return is_good
+
+
+@contextlib.contextmanager
+def _served(held: HeldCertificate, root: Authority, *, asks: bool = False) -> Iterator[Bank]:
     ours, theirs = multiprocessing.Pipe()
     with tempfile.NamedTemporaryFile(suffix=".pem") as pem:
         pem.write(held.key_pem + held.chain_pem)
         pem.flush()
-        server = multiprocessing.Process(target=_serve, args=(pem.name, theirs), daemon=True)
+        client_ca = root.pem if asks else None
+        server = multiprocessing.Process(target=_serve, args=(pem.name, theirs, client_ca), daemon=True)
         server.start()
-        bank = Bank(held, ours.recv(), root.pem)
         try:
-            return all([_handshakes(bank), _asyncio_handshakes(bank), _ping_pong(bank), _download(bank)])
+            yield Bank(held, ours.recv(), root.pem)
         finally:
             server.terminate()
             server.join()
@@ -124,6 +138,21 @@ def _asyncio_handshakes(bank: Bank) -> bool:
         return compare("full handshakes, asyncio streams", series, limit=1.02)
     finally:
         loop.close()
+
+
+def _client_certificates(bank: Bank, root: Authority, version: str) -> bool:
+    """Measure handshakes with a client certificate, which is shown after the judgement alone."""
+    held = root.issue_client("alice")
+    contexts = {"plain": bank.plain(), "plain again": bank.plain(), "pinned": bank.pinned()}
+    with tempfile.NamedTemporaryFile(suffix=".pem") as pem:
+        pem.write(held.key_pem + held.chain_pem)
+        pem.flush()
+        for context in contexts.values():
+            context.load_cert_chain(pem.name)
+            context.maximum_version = ssl.TLSVersion[version]
+    contenders = {name: (lambda context=context: _connect(bank, context)) for name, context in contexts.items()}
+    series = race(contenders, rounds=800, after=ssl.SSLSocket.close)
+    return compare(f"full handshakes with a client certificate, {version}", series, limit=1.10)
 
 
 def _ping_pong(bank: Bank) -> bool:

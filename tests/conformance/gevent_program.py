@@ -1,7 +1,7 @@
 """
 A program that gevent patches before anything else; it prints what happened as JSON.
 
-Usage: ``python gevent_program.py PORT POLICY CA``.
+Usage: ``python gevent_program.py PORT POLICY CA [CLIENT_CERTIFICATE]``.
 """
 
 from gevent import monkey
@@ -18,9 +18,11 @@ import gevent.ssl  # noqa: E402
 import pinscher  # noqa: E402
 
 
-def post(port: int, policy: str, ca: str) -> dict[str, object]:
+def post(port: int, policy: str, ca: str, *client: str) -> dict[str, object]:
     """Post a form in a greenlet's own connection."""
     context = pinscher.PinnedContext(pinscher.Policy.load(policy), trust=ca)
+    if client:
+        context.load_cert_chain(*client)
     connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
     told: dict[str, object] = {"status": None, "error": None, "outcome": None}
     try:
@@ -37,7 +39,7 @@ def post(port: int, policy: str, ca: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    port, policy, ca = sys.argv[1:]
-    jobs = [gevent.spawn(post, int(port), policy, ca) for _ in range(2)]
+    port, policy, ca, *client = sys.argv[1:]
+    jobs = [gevent.spawn(post, int(port), policy, ca, *client) for _ in range(2)]
     gevent.joinall(jobs, raise_error=True)
     sys.stdout.write(json.dumps([job.value for job in jobs]))

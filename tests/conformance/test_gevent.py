@@ -28,7 +28,9 @@ class Scene:
         self.folder = folder
         self.genuine, self.backup = self.root.issue("localhost"), self.root.issue("localhost")
 
-    def post(self, held: HeldCertificate, *, host: str = "localhost", more: str = "") -> tuple[list[Any], TlsServer]:
+    def post(
+        self, held: HeldCertificate, *, host: str = "localhost", more: str = "", client: HeldCertificate | None = None
+    ) -> tuple[list[Any], TlsServer]:
         """Let the program post twice at once to a server that shows *held*, and return what both say."""
         policy, ca = self.folder / "pins.toml", self.folder / "ca.pem"
         policy.write_text(
@@ -37,9 +39,12 @@ class Scene:
         )
         policy.chmod(0o600)
         ca.write_bytes(self.root.pem)
-        with TlsServer(held) as server:
+        pem = self.folder / "client.pem"
+        if client is not None:
+            pem.write_bytes(client.chain_pem + client.key_pem)
+        with TlsServer(held, client_ca=None if client is None else self.root.pem) as server:
             told = subprocess.run(
-                [sys.executable, PROGRAM, str(server.port), policy, ca],
+                [sys.executable, PROGRAM, str(server.port), policy, ca, *([] if client is None else [pem])],
                 capture_output=True, text=True, check=False, timeout=60,
             )  # fmt: skip
             server.wait_idle()
@@ -95,3 +100,16 @@ def test_a_patched_program_reports_only_where_it_is_told_to(scene: Scene) -> Non
     """A report-only entry lets the exchange take place."""
     told, _ = scene.post(scene.root.issue("localhost"), more='mode = "report-only"\nreport-only-since = 2026-11-01')
     assert [200, 200] == [one["status"] for one in told]
+
+
+def test_a_patched_program_shows_its_certificate_to_the_genuine_server_alone(scene: Scene) -> None:
+    """A server whose pins do not match sees neither the client's certificate nor its Finished."""
+    client = scene.root.issue_client("alice")
+    told, server = scene.post(scene.genuine, client=client)
+    assert [200, 200] == [one["status"] for one in told]
+    assert [client.der] * 2 == [record.client_certificate for record in server.evidence.connections]
+    told, server = scene.post(scene.root.issue("localhost"), client=client)
+    assert ["no-matching-pin"] * 2 == [one["outcome"] for one in told]
+    assert [(None, False)] * 2 == [
+        (record.client_certificate, record.handshake_completed) for record in server.evidence.connections
+    ]

@@ -23,8 +23,9 @@ import ssl
 from typing import TYPE_CHECKING, Any, cast
 
 from pinscher.chain import EmptyChainError
+from pinscher.tls._early import EarlyContext
 from pinscher.tls._standins import BARRIER, HARMLESS, Barrier, Drain
-from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError, StrictSettings
+from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError
 
 if TYPE_CHECKING:
     import weakref
@@ -59,10 +60,12 @@ class Gate:
     Who judges derives from it and sets every slot. What ``before`` and ``after`` raise is the refusal.
     """
 
-    __slots__ = ("_discard", "_inner", "_must_ask", "_owner")
+    __slots__ = ("_discard", "_early", "_inner", "_must_ask", "_owner")
     _inner: Any
     _owner: weakref.ref[PinnedSocket | PinnedObject] | None
     _discard: Callable[[], object] | None
+    _early: Any
+    """What :meth:`refuse_early` has to say, if anything."""
     _must_ask: bool
     """Whether ``before`` has something to say: at first, and after a refusal."""
 
@@ -86,6 +89,13 @@ class Gate:
 
     def failed(self, error: ssl.SSLCertVerificationError) -> None:
         """Hear that OpenSSL refused the chain or the name."""
+
+    def is_early_enough(self) -> bool:
+        """Judge before the client's last flight, and tell whether it may go out; never raise."""
+        return False
+
+    def refuse_early(self) -> None:
+        """Raise the refusal of the early judgement, if it was one."""
 
     def offer(self, session: Any) -> ssl.SSLSession | None:  # noqa: ARG002
         """Return the session to resume on this connection, or None for a full handshake."""
@@ -119,8 +129,9 @@ class Gate:
         inner = self._inner
         try:
             inner.do_handshake()
-        except ssl.SSLCertVerificationError as error:
-            self.failed(error)
+        except BaseException as error:
+            if self._early is not None or isinstance(error, ssl.SSLCertVerificationError):
+                self._broken(error)
             raise
         owner = None if self._owner is None else self._owner()
         try:
@@ -132,6 +143,22 @@ class Gate:
             raise
         if opened is not None:
             opened()
+
+    def _broken(self, error: BaseException) -> None:
+        """Refuse where the handshake was broken off by the early judgement; hear of OpenSSL's own refusal."""
+        try:
+            self.refuse_early()
+        except BaseException:
+            if self._discard is not None:
+                self._discard()
+            raise
+        if isinstance(error, ssl.SSLCertVerificationError):
+            self.failed(error)
+
+    def leaf_so_far(self) -> bytes | None:
+        """Return the server's certificate as DER in the middle of a handshake, or None where it sent none."""
+        shown = self._inner.get_unverified_chain()
+        return _der_of(shown[0]) if shown else None
 
     def open(self, owner: PinnedSocket | PinnedObject) -> None:
         """Put the C object in this gate's place (rule 3)."""
@@ -356,7 +383,7 @@ def _foreign(wanted: str, found: object) -> str:
     )
 
 
-class GatedContext(StrictSettings):
+class GatedContext(EarlyContext):
     """A client context whose connections are gated; who judges them is for the class that derives from it."""
 
     # Neither can be exchanged on a context: see StrictSettings.__setattr__.
@@ -418,4 +445,5 @@ class GatedContext(StrictSettings):
             incoming, outgoing, server_side=server_side, server_hostname=server_hostname, owner=owner, session=raw
         )
         gate._discard = outgoing.read  # noqa: SLF001
+        owner.gate = gate
         return gate

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pinscher.host import InvalidHostError, canonical_host
 from pinscher.policy import Policy
 from pinscher.tls._cpython import Gate, GatedContext, PinnedObject, PinnedSocket
+from pinscher.tls._early import EarlyContext
 from pinscher.tls.judgement import Bench, ConnectionGate
 from pinscher.tls.record import VerdictRecord
 from pinscher.tls.settings import InsecureContextError, StrictSettings
@@ -205,7 +206,16 @@ def _usable(host: str | bytes | None) -> str | None:
 
 HOOKS = {
     (owner, name): hook
-    for owner in (PinnedContext, GatedContext, StrictSettings, ConnectionGate, Gate, PinnedSocket, PinnedObject)
+    for owner in (
+        PinnedContext,
+        GatedContext,
+        EarlyContext,
+        StrictSettings,
+        ConnectionGate,
+        Gate,
+        PinnedSocket,
+        PinnedObject,
+    )
     for name, hook in vars(owner).items()
     if callable(hook) or isinstance(hook, property | staticmethod | type)
 }

@@ -6,7 +6,8 @@ Rules of this file:
 1. One policy judges a connection, and it is still in force when the connection opens.
 2. A resumed connection is judged by the chain that was remembered with its session, never by an empty one.
 3. Any exception inside the check is a refusal; what explains a refusal can fail without undoing it.
-4. A new policy judges the connections that live, by the chains they were let through with. A denied key ends its
+4. Where there is a client certificate, the judgement is made a first time before it is sent; see ``_early.py``.
+5. A new policy judges the connections that live, by the chains they were let through with. A denied key ends its
    connection at once. One that merely lost its pins may hear the answer to what it sent, and sends nothing more.
 """
 
@@ -74,7 +75,7 @@ class Bench:
     accepted: dict[str | None, Accepted] = field(default_factory=dict)
 
     def replace(self, policy: Policy) -> None:
-        """Put another policy in force, and judge the connections that were let through again (rule 4)."""
+        """Put another policy in force, and judge the connections that were let through again (rule 5)."""
         self.policy = policy
         for owner in self.connections.connections:
             verdict: Verdict | None = owner.verdict
@@ -113,6 +114,9 @@ class ConnectionGate(Gate):
 
     __slots__ = ("_bench", "_entry", "_error", "_host", "_memory", "_policy", "_port")
 
+    _early: tuple[Verdict, Exception | None] | None
+    """The refusal that was found in the middle of the handshake, and what caused it."""
+
     def __init__(
         self,
         bench: Bench,
@@ -120,7 +124,7 @@ class ConnectionGate(Gate):
         port: int | None = None,
         owner: weakref.ref[PinnedSocket | PinnedObject] | None = None,
     ) -> None:
-        self._inner = self._discard = None
+        self._inner = self._discard = self._early = None
         self._error: PinMismatchError | None = None
         self._memory: RememberedSession | None = None
         self._bench = bench
@@ -146,6 +150,10 @@ class ConnectionGate(Gate):
         if not session.is_for(self._host, self._port):
             return None
         self._memory = session
+        if self._judge(True, session.chain.leaf).action is not _ALLOW:
+            # The full handshake says what the server shows now, and is refused before the client answers.
+            self._memory = None
+            return None
         return session.raw
 
     def before(self) -> None:
@@ -161,6 +169,23 @@ class ConnectionGate(Gate):
         if verdict is not None:
             self._refuse(verdict)
         self._must_ask = False
+
+    def is_early_enough(self) -> bool:
+        """Judge before the client's last flight; a session that is resumed was judged before it was offered."""
+        try:
+            if self._inner.session_reused:
+                return True
+            verdict = self._judge(False, self.leaf_so_far())
+        except Exception as error:  # noqa: BLE001  (rule 3)
+            self._early = self._refusal(error), error
+            return False
+        self._early = None if verdict.action is _ALLOW else (verdict, None)
+        return self._early is None
+
+    def refuse_early(self) -> None:
+        """Raise the refusal of the early judgement, if it was one."""
+        if self._early is not None:
+            self._refuse(*self._early)
 
     def after(
         self,
@@ -217,7 +242,7 @@ class ConnectionGate(Gate):
         return evaluate_entry(chain, policy, host, self._entry, bench.now(), port, is_resumed)
 
     def judge_again(self, owner: PinnedSocket | PinnedObject, before: Verdict) -> None:
-        """Judge a connection that was let through by its chain; end it, or let it send nothing more (rule 4)."""
+        """Judge a connection that was let through by its chain; end it, or let it send nothing more (rule 5)."""
         bench = self._bench
         try:
             verdict = self._evaluate(before)

@@ -63,7 +63,6 @@ _CHECK_HOSTNAME = c_descriptor("check_hostname")
 _OPTIONS = c_descriptor("options")
 _MINIMUM_VERSION = c_descriptor("minimum_version")
 _MAXIMUM_VERSION = c_descriptor("maximum_version")
-_MSG_CALLBACK = c_descriptor("_msg_callback")
 
 # Bound once, for every connection reads them.
 _verify_mode_of = _VERIFY_MODE.__get__
@@ -155,14 +154,6 @@ class StrictSettings(GenuineContext):
     @maximum_version.setter
     def maximum_version(self, value: ssl.TLSVersion) -> None:
         _MAXIMUM_VERSION.__set__(self, int(value))
-
-    @property
-    def _msg_callback(self) -> Any:
-        return _MSG_CALLBACK.__get__(self)
-
-    @_msg_callback.setter
-    def _msg_callback(self, callback: Any) -> None:
-        _MSG_CALLBACK.__set__(self, callback)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set a setting or a new name; refuse to exchange the class or a method of this context."""

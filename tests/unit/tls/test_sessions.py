@@ -72,6 +72,20 @@ def test_resumption_after_a_pin_change_is_refused(scene: Scene, version: ssl.TLS
     with wrapped(context, server, session=session, do_handshake_on_connect=False) as secured:
         with pytest.raises(pinscher.PinMismatchError) as caught:
             secured.sendall(b"after the change")
+    assert not caught.value.verdict.resumed, "a session that would be refused is not offered"
+    server.wait_idle()
+    assert len(SECRET) == server.application_bytes
+
+
+@VERSIONS
+def test_resumption_while_the_pins_change_is_refused(scene: Scene, version: ssl.TLSVersion) -> None:
+    """A session that was offered before the pins changed, and resumed after, is judged by the pins of now."""
+    server, context = scene.serve(scene.genuine, maximum_version=version), scene.context()
+    session = _session(context, server)
+    with wrapped(context, server, session=session, do_handshake_on_connect=False) as secured:
+        context.policy = scene.policy(pinscher.Pin.of(scene.rogue.der), version=2)
+        with pytest.raises(pinscher.PinMismatchError) as caught:
+            secured.sendall(b"after the change")
     assert caught.value.verdict.resumed
     server.wait_idle()
     assert len(SECRET) == server.application_bytes
