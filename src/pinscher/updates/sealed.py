@@ -1,0 +1,67 @@
+"""The sealed store as the place where an updater keeps what it accepted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from pinscher.updates.floor import Floor
+from pinscher.updates.store import FLOOR_NAME, DirectoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pinscher.store import SealedStore
+
+
+class SealedBundleStore:
+    """
+    Keeps an updater's files as entries of a sealed store, under a prefix, beside whatever else is in it.
+
+    The sealed store's rollback floor, and the one beside its key, count the policy's epoch and version, and the root's.
+    """
+
+    def __init__(self, store: SealedStore, *, prefix: str = "updates.") -> None:
+        self._store = store
+        self._prefix = prefix
+
+    def load(self) -> dict[str, bytes]:
+        """Return the files of the last save, the greater of their floor and the sealed one among them."""
+        files: dict[str, bytes] = {}
+        for entry in self._store.names():
+            content = self._store.read(entry) if entry.startswith(self._prefix) else None
+            if content is not None:
+                files[_named(entry.removeprefix(self._prefix))] = content
+        kept = Floor.loads(files[FLOOR_NAME]) if FLOOR_NAME in files else Floor()
+        counters = self._store.floor
+        epoch, policy = counters.get("policy", (0, 0))
+        floor = kept.raised(Floor(epoch=epoch, policy=policy, root=counters.get("root", (0,))[0]))
+        return {**files, FLOOR_NAME: floor.to_json()} if floor != Floor() else files
+
+    def save(self, files: Mapping[str, bytes]) -> None:
+        """Replace the files and raise the sealed floor in one write."""
+        entries: dict[str, bytes | None] = {
+            entry: None for entry in self._store.names() if entry.startswith(self._prefix)
+        }
+        entries.update({self._prefix + _entry(name): content for name, content in files.items()})
+        floor = Floor.loads(files[FLOOR_NAME]) if FLOOR_NAME in files else Floor()
+        self._store.write(entries, floor={"policy": (floor.epoch, floor.policy), "root": (floor.root,)})
+
+    @contextlib.contextmanager
+    def exclusive(self, seconds: float) -> Iterator[None]:
+        """Hold a lock in a folder beside the store's, so that reading and writing stay possible meanwhile."""
+        with DirectoryStore(os.path.join(os.path.dirname(self._store.path) or ".", _LOCKS)).exclusive(seconds):
+            yield
+
+
+_LOCKS = "updates-lock"
+
+
+def _entry(name: str) -> str:
+    """Return a file's name without what an entry's name does not hold."""
+    return name.encode().hex()
+
+
+def _named(entry: str) -> str:
+    return bytes.fromhex(entry).decode()
