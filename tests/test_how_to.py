@@ -133,3 +133,28 @@ def test_the_page_about_platforms_is_true(tmp_path: Path) -> None:
     (tmp_path / "pins.toml").write_text((tmp_path / "pins.toml").read_text().replace("version = 1", "version = 2"))
     told = _ran("pinscher diff --markdown old.toml pins.toml", tmp_path)
     assert 0 == told.returncode, told.stdout + told.stderr
+
+
+def test_the_page_about_the_gate_is_true(tmp_path: Path) -> None:
+    """The commands of the page about the gate run on the inventory that it shows: one version refuses, the other not."""
+    from pinscher.lab.authority import Authority
+    from pinscher.pin import Pin
+
+    root = Authority.root()
+    middle = root.intermediate()
+    old, new = (middle.issue("api.bank.example") for _ in range(2))
+    pinned = f'format = 1\nname = "x"\nversion = 1\n[hosts."api.bank.example"]\npins = ["{Pin.of(old.der)}"]\n'
+    android = ANDROID.replace("api.bank.com", "api.bank.example").replace(PIN, str(Pin.of(new.der))[7:])
+    (_, inventory), *_ = _blocks("gate-a-certificate.md", "toml")
+    (tmp_path / "releases").mkdir()
+    for name, text in {
+        "deployments.toml": inventory, "releases/pins-2.3.toml": pinned, "pins.toml": pinned,
+        "releases/network_security_config.xml": android, "network_security_config.xml": android,
+        "new.pem": new.pem.decode(), "chain.pem": middle.pem.decode(), "ca.pem": root.pem.decode(),
+    }.items():  # fmt: skip
+        (tmp_path / name).write_text(text)
+    commands = [line.removeprefix("$ ").strip() for _, line in _blocks("gate-a-certificate.md", "console")]
+    assert 2 == len(commands)
+    for command in commands:
+        asked = _ran(f"{command} --ca-file ca.pem", tmp_path)
+        assert (1, 1, 1) == (asked.returncode, asked.stdout.count("REFUSES"), asked.stdout.count("accepts")), asked

@@ -44,15 +44,12 @@ class Circumstances:
                 yield chain
 
     def authority_of(self, policy: Policy, entry: HostPolicy) -> tuple[Authority, Confidence] | None:
-        """Return who issues for an entry's hosts, as far as a chain, a pinned root or a key's name says."""
+        """Return who issues for an entry's hosts, as far as a chain or a key's name says."""
         for chain in self.chains_of(policy, entry):
             found = self.facts.named_in(certificate_summary(chain.leaf).issuer)
             if found is not None:
                 return found, Confidence.HIGH
         pins = tuple(entry.pinset or ())
-        roots = [found for pin in pins if (found := self.facts.of_root(pin)) is not None]
-        if roots:
-            return roots[0], Confidence.MEDIUM
         named = (self.facts.called(entry.names[pin]) for pin in pins if pin in entry.names)
         return next(((found, Confidence.LOW) for found in named if found is not None), None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,9 @@ from pinscher.chain import PresentedChain
 from pinscher.lab.authority import Authority
 from pinscher.pin import Pin
 from pinscher.policy import Policy
-from pinscher.rotation import Circumstances, Severity, lint, read_facts
+from pinscher.rotation import WELL_FORMED, Circumstances, Severity, lint, read_facts
 from pinscher.rotation.authority_facts import shipped_facts
-from pinscher.rotation.circumstances import is_public_suffix, registrable_domain
+from pinscher.rotation.circumstances import _suffixes, is_public_suffix, registrable_domain
 
 if TYPE_CHECKING:
     from pinscher.rotation import Finding
@@ -333,7 +334,23 @@ def test_report_channel_that_shares_a_key_is_found() -> None:
     (finding,) = _found("report-channel", text.format(A))
     assert "reporting.main.pins" == finding.path
     assert () == _found("report-channel", text.format(B))
+    silent = text.format(A).replace('report-to = ["main"]', "")
+    assert () == _found("report-channel", silent)
     assert () == _found("report-channel", text.format(B) + '[hosts."r.example"]\nunpinned = "a reason"\n')
+
+
+def test_policy_that_could_be_read_is_well_formed() -> None:
+    """Rule well-formed finds nothing in a policy."""
+    policy = Policy.loads(f'{HEAD}{HOST}pins = ["{A}"]\n')
+    assert () == tuple(WELL_FORMED.check(policy, Circumstances(AT)))
+
+
+def test_missing_list_of_suffixes_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of the public suffix list, the rules say in one sentence how to get it."""
+    monkeypatch.setitem(sys.modules, "publicsuffixlist", None)
+    _suffixes.cache_clear()
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'pinscher\[cli\]'"):
+        is_public_suffix("co.uk")
 
 
 def test_rules_go_by_the_facts_they_are_given() -> None:
