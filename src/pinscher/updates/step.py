@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pinscher.updates.bundle import Override, check_hosts, check_same_version, override_of, policy_of
-from pinscher.updates.errors import AbsentFileError, UpdateError, WrongTargetError
+from pinscher.updates.errors import AbsentFileError, FreezeError, UpdateError, WrongTargetError
 from pinscher.updates.floor import Floor
 from pinscher.updates.store import FLOOR_NAME
 from pinscher.updates.trust import Trust, root_name
@@ -159,6 +159,9 @@ class Step:
             policy = policy_of(content)
             check_hosts(policy, found.allowed)
             return override_of(policy, self.at)
+        except FreezeError:
+            # Its metadata lapse with it, which is its end and no alarm.
+            return None
         except UpdateError as error:
             self.remarks.append(error)
             return None

@@ -102,9 +102,17 @@ class DirectoryStore:
         except (OSError, NotImplementedError) as error:
             raise UpdateStoreError(f"the store cannot be locked: {_why(error)}") from error
         try:
+            self._remove_leftovers()
             yield
         finally:
             lock.release()
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a killed process began to write; nobody else is writing now."""
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self.path):
+                if name.startswith((f".{_STATE}.", f".{FLOOR_NAME}.")):
+                    os.unlink(os.path.join(self.path, name))
 
 
 _STATE = "state"

@@ -305,8 +305,12 @@ class Updater:
     def _settle(self, held: Held) -> None:
         """Hold *held*, and store it if it is another than what is stored."""
         self._held = held
+        stored: Mapping[str, bytes] | None = None
+        with contextlib.suppress(PinningError):
+            # What is damaged was told when it was read, and is replaced.
+            stored = self._store.load()
         try:
-            if self._store.load() != held.stored and held.files:
+            if held.files and stored != held.stored:
                 self._store.save(held.stored)
         except PinningError as error:
             self._tell(EventKind.STORE, f"what was accepted cannot be kept: {error}", error=error)
@@ -365,7 +369,9 @@ class Updater:
         while not self._stopping.is_set():
             self._wake.clear()
             self._refresh_and_go_on()
-            self._wake.wait(self._delay())
+            if self._wake.wait(self._delay()):
+                # Provoked: within the minimum interval nobody is asked, so what is left of it is waited for (rule 3).
+                self._stopping.wait(self._patience())
 
     async def follow_async(self) -> None:
         """Refresh in this task, now and at every interval, until it is cancelled."""
@@ -387,8 +393,13 @@ class Updater:
     def _delay(self) -> float:
         return self._intervals.delay(self._failures, random.random())  # noqa: S311  (it spreads load, and guards nothing)
 
+    def _patience(self) -> float:
+        """Return the seconds that are left of the minimum interval."""
+        past = self._clock() - (self._asked_at or 0.0)
+        return max(self._intervals.least.total_seconds() - past, 0.0) if self._asked_at is not None else 0.0
+
     def provoke(self) -> None:
-        """Ask the thread of :meth:`follow` to refresh now; within the minimum interval that asks nobody."""
+        """Ask the thread of :meth:`follow` to refresh as soon as the minimum interval lets it, and return at once."""
         self._wake.set()
 
     def close(self, seconds: float = 5.0) -> None:
