@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
-from pinscher.cli import lab
 from pinscher.cli.app import VERBS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
@@ -18,10 +19,16 @@ Exit 0: the answer is good. Exit 1: at least one bad answer. Exit 2: no answer (
 """
 
 
+def commands_of(verb: str) -> list[str]:
+    """Return the commands of a verb that is several."""
+    file = f"{verb}_" if iskeyword(verb) else verb
+    return [f"{verb} {one}" for one in getattr(import_module(f"pinscher.cli.{file}"), "COMMANDS", ())]
+
+
 def main() -> None:
     """Write the page."""
     parts = [HEAD]
-    for name in (name for verb in VERBS for name in (verb, *(f"lab {one}" for one in lab.COMMANDS if verb == "lab"))):
+    for name in (name for verb in VERBS for name in (verb, *commands_of(verb))):
         printed = subprocess.run(
             [sys.executable, "-m", "pinscher.cli", *name.split(), "--help"],
             capture_output=True,

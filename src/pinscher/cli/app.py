@@ -17,7 +17,23 @@ from pinscher.errors import PinningError, escaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = ("demo", "show", "pin", "check", "lab", "lint", "import", "export", "convert", "diff", "gate", "doctor")
+VERBS = (
+    "demo",
+    "show",
+    "pin",
+    "check",
+    "lab",
+    "lint",
+    "import",
+    "export",
+    "convert",
+    "diff",
+    "gate",
+    "embed",
+    "store",
+    "log",
+    "doctor",
+)
 """Each verb is the click command of its own name in the file of its own name; the order is that of the help."""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pinscher.store.errors import KeyUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from keyring.backend import KeyringBackend
 
 _REMEDY = (
@@ -36,28 +39,30 @@ class KeyRing:
 
     def load(self) -> str | None:
         """Return the entry, or None."""
-        import keyring.errors  # noqa: PLC0415
-
-        try:
+        with self._answering():
             return self._backend().get_password(self.service, self.label)
-        except (keyring.errors.KeyringError, RuntimeError) as error:
-            raise self._unavailable(error) from None
 
     def save(self, text: str) -> None:
         """Replace the entry."""
-        import keyring.errors  # noqa: PLC0415
-
-        try:
+        with self._answering():
             self._backend().set_password(self.service, self.label, text)
-        except (keyring.errors.KeyringError, RuntimeError) as error:
-            raise self._unavailable(error) from None
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        # Loading it takes longer than everything else at a start; whoever keeps the key elsewhere does not pay.
+        try:
+            from keyring.errors import KeyringError  # noqa: PLC0415
+        except ModuleNotFoundError:
+            raise self._unavailable("it needs keyring: pip install 'pinscher[updates]'") from None
+        try:
+            yield
+        except (KeyringError, RuntimeError) as error:
+            raise self._unavailable(type(error).__name__) from None
 
     def _backend(self) -> KeyringBackend:
-        # Loading it takes longer than everything else at a start; whoever keeps the key elsewhere does not pay.
-        import keyring  # noqa: PLC0415
+        from keyring import get_keyring  # noqa: PLC0415
 
-        return self.backend or keyring.get_keyring()
+        return self.backend or get_keyring()
 
-    def _unavailable(self, error: Exception) -> KeyUnavailableError:
-        reason = type(error).__name__
+    def _unavailable(self, reason: str) -> KeyUnavailableError:
         return KeyUnavailableError(f"the keyring does not answer ({reason})", path=self.place, remedy=_REMEDY)

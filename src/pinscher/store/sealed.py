@@ -335,8 +335,12 @@ def _remove_leftovers(folder: Folder, kept: frozenset[str] | set[str]) -> None:
 @contextlib.contextmanager
 def _locked(folder: Folder) -> Iterator[None]:
     # Loading it takes as long as a start may; a program that only reads does not pay.
-    import filelock  # noqa: PLC0415
-
+    try:
+        import filelock  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise StoreUnavailableError(
+            "writing to a store needs filelock", path=folder.path, remedy="pip install 'pinscher[updates]'"
+        ) from None
     path = os.path.join(folder.path, _LOCK)
     lock = filelock.FileLock(path, timeout=_LOCK_SECONDS, mode=0o600)
     try:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 
 from pinscher.policy import Policy
 from pinscher.store import Embedded, EmbeddedPinsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 POLICY = Policy.loads(
     'format = 1\nname = "bank"\nversion = 7\n[hosts."a.example"]\n'
@@ -121,6 +125,19 @@ def test_reading_loads_no_third_party_package() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = pinscher.store.nothing
     assert all(getattr(pinscher.store, name).__name__ == name for name in pinscher.store.__all__)
+
+
+@pytest.mark.parametrize("package", ["keyring.errors", "filelock"])
+def test_a_missing_package_is_told(package: str, tmp_path: Path) -> None:
+    """Without keyring or filelock the store says which package it needs and how to install it."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\nfrom pinscher.store import *\n"
+        f"try: SealedStore.open({str(tmp_path / 'store')!r}, KeptKey(KeyRing('x')))\n"
+        "except StoreError as error: print(error)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert package.partition(".")[0] in ran.stdout
+    assert "pip install 'pinscher[updates]'" in ran.stdout
 
 
 def test_a_missing_extra_is_one_sentence() -> None:

@@ -17,6 +17,7 @@ from pinscher.updates.log.errors import (
     LogBehindError,
     LogDamagedError,
     LogError,
+    LogUnreachableError,
 )
 from pinscher.updates.log.inclusion import LogProof, pin_set_entry
 from pinscher.updates.log.note import NoteSigner, NoteVerifier
@@ -35,6 +36,7 @@ __all__ = [
     "LogDamagedError",
     "LogError",
     "LogProof",
+    "LogUnreachableError",
     "LogWriter",
     "NoteSigner",
     "NoteVerifier",

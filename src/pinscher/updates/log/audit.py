@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pinscher.updates.log.checkpoint import Checkpoint
-from pinscher.updates.log.errors import ForkedLogError, InvalidProofError, LogBehindError, LogDamagedError
+from pinscher.updates.log.errors import (
+    ForkedLogError,
+    InvalidProofError,
+    LogBehindError,
+    LogDamagedError,
+    LogUnreachableError,
+)
 from pinscher.updates.log.note import LARGEST_NOTE
 from pinscher.updates.log.proofs import verify_consistency
 from pinscher.updates.log.tiles import CHECKPOINT, WIDTH, TileReader, complete_root, leaves_of, tiles_of
@@ -38,7 +44,7 @@ def head_of(source: Source, verifier: NoteVerifier) -> tuple[Checkpoint, bytes]:
     """Return a mirror's head with its signed note."""
     note = source.fetch(CHECKPOINT, LARGEST_NOTE)
     if note is None:
-        raise LogDamagedError(f"{CHECKPOINT} is missing")
+        raise LogUnreachableError("there is no log: its checkpoint is missing")
     return Checkpoint.open(note, verifier), note
 
 
@@ -54,6 +60,7 @@ def audit(
 
     Raises:
         InvalidNoteError: nobody who counts signed the checkpoint.
+        LogUnreachableError: there is no log, or it does not answer.
         LogDamagedError: a file is missing, cut or not what the checkpoint signs.
         LogBehindError: the mirror is older than what was seen.
         ForkedLogError: the mirror is whole, and contradicts what was seen.

@@ -17,8 +17,12 @@ class InvalidProofError(LogError, ValueError):
     """A proof that does not lead from what it is about to the root that was signed."""
 
 
+class LogUnreachableError(LogError):
+    """A log of which nothing can be said: it is not there, does not answer, or is locked."""
+
+
 class LogDamagedError(LogError):
-    """A mirror whose files do not say what its checkpoint signs, or of which one cannot be had."""
+    """A mirror whose files do not say what its checkpoint signs, or of which one is missing or out of bounds."""
 
 
 class LogBehindError(LogError):

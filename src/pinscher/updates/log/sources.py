@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from pinscher.errors import escaped
-from pinscher.updates.log.errors import LogDamagedError
+from pinscher.updates.log.errors import LogDamagedError, LogUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ class Source(Protocol):
     """Gives the files of a log."""
 
     def fetch(self, path: str, limit: int) -> bytes | None:
-        """Return a file of at most *limit* octets, or None if there is none; raise ``LogDamagedError`` otherwise."""
+        """Return a file of at most *limit* octets, or None if there is none; raise a ``LogError`` otherwise."""
         ...
 
 
@@ -46,7 +46,7 @@ class FolderSource:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise LogDamagedError(f"{path} cannot be read: {(error.strerror or '').lower()}") from None
+            raise LogUnreachableError(f"{path} cannot be read: {(error.strerror or '').lower()}") from None
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise LogDamagedError(f"{path} is not a regular file")
@@ -66,7 +66,7 @@ class HttpSource:
     def __init__(self, prefix: str, *, seconds: float = 30.0, now: Callable[[], float] = time.monotonic) -> None:
         parts = urlsplit(prefix)
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise LogDamagedError(f"{escaped(prefix)!r} is no URL of a log, expected https://...")
+            raise LogUnreachableError(f"{escaped(prefix)!r} is no URL of a log, expected https://...")
         self._prefix = prefix.rstrip("/")
         self._seconds = seconds
         self._now = now
@@ -83,9 +83,9 @@ class HttpSource:
             error.close()
             if error.code in (404, 410):
                 return None
-            raise LogDamagedError(f"{path} was answered with HTTP status {error.code}") from None
+            raise LogUnreachableError(f"{path} was answered with HTTP status {error.code}") from None
         except (OSError, ValueError) as error:
-            raise LogDamagedError(f"{path} cannot be had: {escaped(str(error))}") from None
+            raise LogUnreachableError(f"{path} cannot be had: {escaped(str(error))}") from None
 
     def _read(self, response: HTTPResponse, limit: int, deadline: float) -> bytes:
         pieces, length = [], 0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pinscher.store.folder import Folder, Privacy
 from pinscher.updates.log.checkpoint import Checkpoint
-from pinscher.updates.log.errors import LogDamagedError
+from pinscher.updates.log.errors import LogDamagedError, LogUnreachableError
 from pinscher.updates.log.hashing import EMPTY_ROOT
 from pinscher.updates.log.note import LARGEST_NOTE
 from pinscher.updates.log.sources import FolderSource
@@ -120,4 +120,4 @@ class LogWriter:
             with filelock.FileLock(os.path.join(self._path, ".lock"), timeout=_LOCK_SECONDS):
                 yield
         except filelock.Timeout:
-            raise LogDamagedError(f"another process keeps {self._path!a} locked") from None
+            raise LogUnreachableError(f"another process keeps {self._path!a} locked") from None

@@ -20,7 +20,9 @@ from pinscher.updates.log import (
     InvalidProofError,
     LogBehindError,
     LogDamagedError,
+    LogError,
     LogProof,
+    LogUnreachableError,
     LogWriter,
     NoteSigner,
     audit,
@@ -133,7 +135,7 @@ def test_a_missing_file_is_found(tmp_path: Path, writer: LogWriter, signer: Note
     for name, content in files_of(tmp_path / "log").items():
         path = tmp_path / "log" / name
         path.unlink()
-        with pytest.raises(LogDamagedError, match=f"{name} is missing"):
+        with pytest.raises(LogError, match=f"{name} is missing"):
             audit(FolderSource(tmp_path / "log"), signer.verifier)
         path.write_bytes(content)
 
@@ -247,7 +249,7 @@ def test_two_writers_take_turns(tmp_path: Path, writer: LogWriter, monkeypatch: 
 
     writer.append([])
     monkeypatch.setattr("pinscher.updates.log.writer._LOCK_SECONDS", 0.01)
-    with filelock.FileLock(tmp_path / "log" / ".lock"), pytest.raises(LogDamagedError, match="locked"):
+    with filelock.FileLock(tmp_path / "log" / ".lock"), pytest.raises(LogUnreachableError, match="locked"):
         writer.append([b"x"])
 
 
@@ -266,7 +268,7 @@ def test_a_log_is_audited_over_http(mirror: str, writer: LogWriter, signer: Note
 )
 def test_a_hostile_web_server_is_told(mirror: str, path: str, reason: str) -> None:
     """Endless data, a redirect and an error are each one clear error."""
-    with pytest.raises(LogDamagedError, match=reason):
+    with pytest.raises(LogError, match=reason):
         HttpSource(mirror).fetch(path, 1000)
 
 
@@ -275,20 +277,20 @@ def test_slow_retrieval_of_a_log(mirror: str, writer: LogWriter) -> None:
     writer.append(made(3))
     hours = iter(range(0, 360_000, 3600))
     source = HttpSource(mirror, now=lambda: next(hours))
-    with pytest.raises(LogDamagedError, match="cannot be had: the server is too slow"):
+    with pytest.raises(LogUnreachableError, match="cannot be had: the server is too slow"):
         source.fetch("checkpoint", 1000)
 
 
 @pytest.mark.parametrize("prefix", ["file:///etc", "https://", "ftp://a.example/"])
 def test_a_log_is_on_the_web_or_in_a_folder(prefix: str) -> None:
     """A URL of another kind, or without a host, is refused."""
-    with pytest.raises(LogDamagedError, match="no URL of a log"):
+    with pytest.raises(LogUnreachableError, match="no URL of a log"):
         source_of(prefix)
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
     """A server that does not answer is one clear error."""
-    with pytest.raises(LogDamagedError, match="cannot be had"):
+    with pytest.raises(LogUnreachableError, match="cannot be had"):
         HttpSource("http://127.0.0.1:1/").fetch("checkpoint", 10)
 
 
@@ -305,7 +307,7 @@ def test_odd_files_are_told(tmp_path: Path) -> None:
         ("long", "more than 10"),
         ("loop", "cannot be read"),
     ):
-        with pytest.raises(LogDamagedError, match=reason):
+        with pytest.raises(LogError, match=reason):
             source.fetch(name, 10)
     assert None is source.fetch("long/x", 10)
 
