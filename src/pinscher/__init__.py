@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pinscher.chain import PresentedChain, ValidatedChain
     from pinscher.clients.errors import UnsupportedTransportError
+    from pinscher.clients.guard import guard
+    from pinscher.clients.injection import inject, injected
     from pinscher.der import SubjectPublicKeyInfo
     from pinscher.entry import HostPolicy, Mode, OnExpiry
     from pinscher.errors import PinningError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pinscher.tls import InsecureContextError, PinMismatchError, PinnedContext, enforce, verdict_of
     from pinscher.tls.counting import stats
     from pinscher.tls.selftest import selftest
+    from pinscher.updates import Updater
     from pinscher.verdict import Action, Outcome, Verdict, evaluate
 
 __all__ = [
@@ -44,10 +47,14 @@ __all__ = [
     "PresentedChain",
     "SubjectPublicKeyInfo",
     "UnsupportedTransportError",
+    "Updater",
     "ValidatedChain",
     "Verdict",
     "enforce",
     "evaluate",
+    "guard",
+    "inject",
+    "injected",
     "selftest",
     "stats",
     "verdict_of",
@@ -56,6 +63,8 @@ __all__ = [
 _ROOMS = {
     "pinscher.chain": ("PresentedChain", "ValidatedChain"),
     "pinscher.clients.errors": ("UnsupportedTransportError",),
+    "pinscher.clients.guard": ("guard",),
+    "pinscher.clients.injection": ("inject", "injected"),
     "pinscher.der": ("SubjectPublicKeyInfo",),
     "pinscher.entry": ("HostPolicy", "Mode", "OnExpiry"),
     "pinscher.errors": ("PinningError",),
@@ -64,6 +73,7 @@ _ROOMS = {
     "pinscher.policy": ("InvalidPolicyError", "Policy"),
     "pinscher.tls.counting": ("stats",),
     "pinscher.tls.selftest": ("selftest",),
+    "pinscher.updates": ("Updater",),
     "pinscher.tls": ("InsecureContextError", "PinMismatchError", "PinnedContext", "enforce", "verdict_of"),
     "pinscher.verdict": ("Action", "Outcome", "Verdict", "evaluate"),
 }

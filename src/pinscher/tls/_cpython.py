@@ -20,10 +20,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pinscher.chain import EmptyChainError
-from pinscher.tls._early import EarlyContext
 from pinscher.tls._standins import BARRIER, HARMLESS, Barrier, Drain
 from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError
 
@@ -233,6 +232,13 @@ def _behind(slot: Any) -> Any:
     return slot._inner if isinstance(slot, Drain | Gate) else slot  # noqa: SLF001
 
 
+class Remembering(Protocol):
+    """A context that remembers sessions together with the chains of their connections."""
+
+    def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> object:
+        """Return what an application is given for a connection's session."""
+
+
 class PinnedSocket(GenuineSocket):
     """The ``ssl.SSLSocket`` of a pinned context; ``verdict`` is what let its connection through."""
 
@@ -268,13 +274,16 @@ class PinnedSocket(GenuineSocket):
     @property
     def session(self) -> Any:
         """The session, remembered together with the chain that was validated when it was made."""
-        context = cast("GatedContext", self.context)
-        return context.remember(super().session, self)
+        return self.remember(super().session)
 
     @session.setter
     def session(self, session: Any) -> None:
         self._session = session
         _set_session(self._sslobj, session)
+
+    def remember(self, session: ssl.SSLSession | None) -> object:
+        """Return what an application is given for this connection's session."""
+        return cast("Remembering", self.context).remember(session, self)
 
     def connect(self, address: Any) -> None:
         """Connect, hand-shake and judge."""
@@ -359,91 +368,44 @@ class PinnedObject(GenuineObject):
     @property
     def session(self) -> Any:
         """The session, remembered together with the chain that was validated when it was made."""
-        context = cast("GatedContext", self.context)
-        return context.remember(super().session, self)
+        return self.remember(super().session)
 
     @session.setter
     def session(self, session: Any) -> None:
         _set_session(self._sslobj, session)
 
-
-def _socket_behind(owner: Any) -> PinnedSocket:
-    """Return the TLS socket that a C object is made for; gevent names its own socket in the TLS socket's place."""
-    reference = getattr(owner, "_sslsock", None)
-    secured = reference() if callable(reference) else owner
-    if not isinstance(secured, PinnedSocket):
-        raise InsecureContextError(_foreign("PinnedSocket", owner))
-    return secured
+    def remember(self, session: ssl.SSLSession | None) -> object:
+        """Return what an application is given for this connection's session."""
+        return cast("Remembering", self.context).remember(session, self)
 
 
-def _foreign(wanted: str, found: object) -> str:
-    return (
-        f"a connection of a pinned context is a {wanted}, found {type(found).__name__}; "
-        "call the context's own wrap_socket or wrap_bio"
-    )
+class InjectedSocket(PinnedSocket):
+    """A socket of somebody else's context, which became a pinned one when its TLS connection was made."""
+
+    bench: Any = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; where the standard library would empty the slot, put the gate or a barrier there."""
+        if name == "_sslobj" and value is None:
+            value = self.gate or BARRIER
+        super().__setattr__(name, value)
+
+    def remember(self, session: ssl.SSLSession | None) -> object:
+        """Return what an application is given for this connection's session."""
+        return None if session is None else self.bench.remember(session, self)
+
+    def unwrap(self) -> socket.socket:
+        """End TLS and return to clear text, which the caller asks for by this very call."""
+        unwrapped = super().unwrap()
+        super().__setattr__("_sslobj", None)
+        return unwrapped
 
 
-class GatedContext(EarlyContext):
-    """A client context whose connections are gated; who judges them is for the class that derives from it."""
+class InjectedObject(PinnedObject):
+    """The same for memory buffers."""
 
-    # Neither can be exchanged on a context: see StrictSettings.__setattr__.
-    sslsocket_class = PinnedSocket
-    sslobject_class = PinnedObject
+    bench: Any = None
 
-    def gate_for(
-        self,
-        host: str | None,  # noqa: ARG002
-        port: int | None,  # noqa: ARG002
-        owner: PinnedSocket | PinnedObject,  # noqa: ARG002
-    ) -> Gate:
-        """Return the gate of a new connection to the host that TLS is going to verify."""
-        raise InsecureContextError(f"{type(self).__name__} has nobody to judge its connections")
-
-    def remember(
-        self,
-        session: ssl.SSLSession | None,  # noqa: ARG002
-        owner: PinnedSocket | PinnedObject,  # noqa: ARG002
-    ) -> object:
-        """Return what an application is given for a connection's session."""
-        raise InsecureContextError(f"{type(self).__name__} does not remember sessions")
-
-    def _wrap_socket(
-        self,
-        sock: Any,
-        server_side: bool,  # noqa: FBT001  (the private signature of the standard library)
-        server_hostname: str | None = None,
-        *,
-        owner: Any = None,
-        session: Any = None,
-    ) -> Gate:
-        secured = owner if isinstance(owner, PinnedSocket) else _socket_behind(owner)
-        self.check_settings()
-        gate = self.gate_for(server_hostname, secured.port_connecting, secured)
-        raw = None if session is None else gate.offer(session)
-        gate._inner = super()._wrap_socket(  # type: ignore[misc]  # noqa: SLF001
-            sock, server_side, server_hostname, owner=owner, session=raw
-        )
-        secured.gate = gate
-        return gate
-
-    def _wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,  # noqa: FBT001, FBT002
-        server_hostname: str | None = None,
-        *,
-        owner: Any = None,
-        session: Any = None,
-    ) -> Gate:
-        if not isinstance(owner, PinnedObject):
-            raise InsecureContextError(_foreign("PinnedObject", owner))
-        self.check_settings()
-        gate = self.gate_for(server_hostname, None, owner)
-        raw = None if session is None else gate.offer(session)
-        gate._inner = super()._wrap_bio(  # type: ignore[misc]  # noqa: SLF001
-            incoming, outgoing, server_side=server_side, server_hostname=server_hostname, owner=owner, session=raw
-        )
-        gate._discard = outgoing.read  # noqa: SLF001
-        owner.gate = gate
-        return gate
+    def remember(self, session: ssl.SSLSession | None) -> object:
+        """Return what an application is given for this connection's session."""
+        return None if session is None else self.bench.remember(session, self)

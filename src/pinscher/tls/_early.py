@@ -21,9 +21,13 @@ from __future__ import annotations
 
 import _socket
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinscher.tls.settings import InsecureContextError, StrictSettings, c_descriptor
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
 
 _HANDSHAKE = 22
 _SERVER_HELLO_DONE = 14
@@ -39,11 +43,7 @@ class EarlyContext(StrictSettings):
 
         From then on a server that is refused sees neither it nor the Finished.
         """
-        present = _MSG_CALLBACK.__get__(self)
-        if present is not None and present is not _hear:
-            raise InsecureContextError(_TAKEN)
-        super().load_cert_chain(*certificate, **options)
-        _MSG_CALLBACK.__set__(self, _hear)
+        load_and_listen(self, _hear, *certificate, **options)
 
     @property
     def _msg_callback(self) -> Any:
@@ -57,17 +57,37 @@ class EarlyContext(StrictSettings):
 
 
 _MSG_CALLBACK = c_descriptor("_msg_callback")
+_LOAD_CERT_CHAIN = c_descriptor("load_cert_chain")
 _TAKEN = "with a client certificate, a pinned context judges in its message callback; it can have no other"
+
+
+def load_and_listen(context: ssl.SSLContext, hear: Callable[..., None], *certificate: Any, **options: Any) -> None:
+    """Load a client's certificate, and have every message of later handshakes heard."""
+    present = _MSG_CALLBACK.__get__(context)
+    if present is not None and present is not hear:
+        raise InsecureContextError(_TAKEN)
+    _LOAD_CERT_CHAIN(context, *certificate, **options)
+    _MSG_CALLBACK.__set__(context, hear)
+
+
+def hear_pinned(connection: Any, direction: str, version: int, content: int, message: int, text: bytes) -> None:
+    """Hear of one message of a context that makes pinned connections and others."""
+    if getattr(_secured(connection), "gate", None) is not None:
+        _hear(connection, direction, version, content, message, text)
 
 
 def _hear(connection: Any, direction: str, _: int, content: int, message: int, __: bytes) -> None:
     """Hear of one message; the numbers are those of RFC 8446, sections 4 and 5.1, and RFC 5246."""
     if content != _HANDSHAKE or direction != "read" or message not in (_FINISHED, _SERVER_HELLO_DONE):
         return
-    # gevent names its own socket here, and in it the TLS socket.
-    secured = connection if hasattr(connection, "gate") else connection._sslsock()  # noqa: SLF001
+    secured = _secured(connection)
     if secured.gate is None or not secured.gate.is_early_enough():
         _hang_up(secured)
+
+
+def _secured(connection: Any) -> Any:
+    """Return the TLS socket; gevent names its own socket here, and in it the TLS socket."""
+    return connection._sslsock() if hasattr(connection, "_sslsock") else connection  # noqa: SLF001
 
 
 def _hang_up(connection: Any) -> None:

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pinscher.host import InvalidHostError, canonical_host
 from pinscher.policy import Policy
-from pinscher.tls._cpython import Gate, GatedContext, PinnedObject, PinnedSocket
+from pinscher.tls._cpython import Gate, PinnedObject, PinnedSocket
 from pinscher.tls._early import EarlyContext
+from pinscher.tls._wrapping import GatedContext
 from pinscher.tls.judgement import Bench, ConnectionGate
 from pinscher.tls.record import VerdictRecord
 from pinscher.tls.settings import InsecureContextError, StrictSettings

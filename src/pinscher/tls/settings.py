@@ -75,6 +75,18 @@ _NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
 _PARTIAL_CHAIN = int(ssl.VERIFY_X509_PARTIAL_CHAIN)
 
 
+def weakness_of(context: ssl.SSLContext) -> str:
+    """Return what a context fails to verify, so that no chain of it can be judged; empty where it verifies enough."""
+    if _verify_mode_of(context) != ssl.CERT_REQUIRED:
+        return "the context verifies no certificate (verify_mode is not CERT_REQUIRED)"
+    return "" if _checks_hostname(context) else "the context verifies no host name (check_hostname is off)"
+
+
+def forbid_renegotiation(context: ssl.SSLContext) -> None:
+    """Have a context refuse TLS 1.2 renegotiation, which would exchange the certificate after the check."""
+    _OPTIONS.__set__(context, _options_of(context) | _NO_RENEGOTIATION)
+
+
 class StrictSettings(GenuineContext):
     """A client context that refuses to be weakened below what a judgement needs."""
 

@@ -9,7 +9,8 @@ import pytest
 
 import pinscher
 from pinscher.tls import judgement, selftest
-from pinscher.tls._cpython import Gate, GatedContext, PinnedSocket
+from pinscher.tls._cpython import Gate, PinnedSocket
+from pinscher.tls._wrapping import GatedContext
 from pinscher.tls.danger import LeafOnlyContext
 from pinscher.tls.judgement import ConnectionGate
 from pinscher.verdict import Action, Outcome
