@@ -28,7 +28,7 @@ from pinscher.host import canonical_host
 from pinscher.pin import Pin, spki_sha256
 from pinscher.policy import Policy
 from pinscher.probe import InvalidEndpointError, KeySourceError, SourceKind
-from pinscher.rotation import Circumstances, lint
+from pinscher.rotation import Circumstances, Severity, lint
 
 if TYPE_CHECKING:
     from pinscher.cli.reading import Reach
@@ -258,4 +258,5 @@ def _write(change: _Change, voice: Voice, *, is_agreed: bool) -> bool:
 
 def _advise(policy: Policy, voice: Voice) -> None:
     for finding in lint(policy, Circumstances(now())):
-        voice.hint(f"{finding.text}: {finding.remedy}")
+        if finding.severity >= Severity.WARNING:
+            voice.hint(f"{finding.text}: {finding.remedy}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pinscher.host import HostPattern
 from pinscher.policy import InvalidPolicyError, Policy
-from pinscher.rotation.columns import column_of
+from pinscher.rotation.located import Located
 from pinscher.rotation.rules import RULES, well_formed
 from pinscher.text import read_text
 
@@ -37,17 +37,17 @@ def lint_document(
     *load* reads the policy otherwise than from *content*, as ``Policy.load`` does from the content's file.
     """
     try:
-        table, line_of = read_text(content, None)
+        table, _ = read_text(content, None)
         policy = Policy.loads(content) if load is None else load()
     except InvalidPolicyError as error:
         return (well_formed.finding_of(error),)
-    text = content.decode()
+    located = Located(content.decode())
     spelt = {str(HostPattern.parse(host)): host for host in table["hosts"]}
 
     def placed(finding: Finding) -> Finding:
         keys = _as_spelt(finding.keys, spelt)
-        line = line_of(keys)
-        return replace(finding, keys=keys, line=line, column=None if line is None else column_of(text, keys, line))
+        line, column = located.place(keys)
+        return replace(finding, keys=keys, line=line, column=column)
 
     return tuple(placed(finding) for finding in lint(policy, circumstances))
 

@@ -77,7 +77,7 @@ def test_json_has_the_documented_fields(policies: Path, capsys: pytest.CaptureFi
     (finding,) = result["findings"]
     assert set(finding) == {"rule", "severity", "confidence", "text", "remedy", "path", "line", "column"}
     assert (finding["rule"], finding["path"]) == ("backup-pin", 'hosts."a.example"')
-    assert (4, 1, "high") == (finding["line"], finding["column"], finding["confidence"])
+    assert (4, 2, "high") == (finding["line"], finding["column"], finding["confidence"])
 
 
 def test_time_and_facts_of_an_answer_are_told(policies: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +110,7 @@ def test_sarif_is_the_answer_of_code_review(policies: Path, capsys: pytest.Captu
     (ran,) = json.loads(capsys.readouterr().out)["runs"]
     assert ["backup-pin", "backup-offline"] == [result["ruleId"] for result in ran["results"]]
     place = ran["results"][0]["locations"][0]["physicalLocation"]
-    assert {"startLine": 4, "startColumn": 1} == place["region"]
+    assert {"startLine": 4, "startColumn": 2} == place["region"]
     assert place["artifactLocation"]["uri"].endswith("/lonely.toml")
     assert ran["invocations"][0]["executionSuccessful"] is False
 

@@ -51,7 +51,7 @@ def test_every_rule_has_its_own_name() -> None:
 @pytest.mark.parametrize(
     ("content", "column"),
     [
-        (f'{HEAD}\n[hosts."a.example"]\npins = ["{A}"]\n', 1),
+        (f'{HEAD}\n[hosts."a.example"]\npins = ["{A}"]\n', 2),
         (f'{{\n"format": 1, "name": "x", "version": 1,\n"hosts":\n\n{{"a.example": {{"pins": ["{A}"]}}}}}}', 2),
     ],
     ids=["toml", "json"],
