@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import plistlib
+import shutil
+import subprocess
+import zipfile
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -88,6 +93,28 @@ def test_files_of_other_platforms_are_deployed_too(capsys: pytest.CaptureFixture
     """An application's own file is judged as the policy that it stands for, by its name or by the one given."""
     assert main([*CHAINED, "--deployed", "app.xml", "--deployed", "android=app.xml"]) == 0
     assert 2 == capsys.readouterr().out.count("accepts")
+
+
+def test_packages_of_both_shops_are_deployed_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An APK that Android's own resource compiler built, and an IPA, are judged by the pins inside them."""
+    aapt = shutil.which("aapt")
+    if aapt is None and not os.environ.get("CI"):
+        pytest.skip("aapt is not installed")
+    assert aapt is not None, "CI installs aapt"
+    (folder / "res" / "xml").mkdir(parents=True)
+    (folder / "app.xml").rename(folder / "res" / "xml" / "network_security_config.xml")
+    (folder / "AndroidManifest.xml").write_text('<manifest package="com.example.app"><application/></manifest>')
+    subprocess.run(
+        [aapt, "package", "-f", "-M", "AndroidManifest.xml", "-S", "res", "-F", "app.apk"],
+        cwd=folder, check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    keys = [{"SPKI-SHA256-BASE64": str(Pin.of(OLD.der)).removeprefix("sha256/")}]
+    pinned = {"NSPinnedDomains": {"api.bank.example": {"NSPinnedLeafIdentities": keys}}}
+    with zipfile.ZipFile(folder / "app-2.3.ipa", "w") as archive:
+        archive.writestr("Payload/Bank.app/Info.plist", plistlib.dumps({"NSAppTransportSecurity": pinned}))
+    assert main([*CHAINED, "--json", "--deployed", "app.apk", "--deployed", "app-2.3.ipa"]) == 1
+    told = [(one["file"], one["answer"]) for one in json.loads(capsys.readouterr().out)["answers"]]
+    assert [("app.apk", "accepts"), ("app-2.3.ipa", "refuses")] == told
 
 
 def test_without_a_chain_an_authoritys_pin_cannot_be_told(capsys: pytest.CaptureFixture[str]) -> None:
