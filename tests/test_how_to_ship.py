@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.signer import CryptoSigner
@@ -53,3 +55,14 @@ def test_the_page_about_shipping_pins_is_true(tmp_path: Path) -> None:
     assert "floor  policy 0.3" in told[2]
     assert "app version 3" in told[6]
     assert "which is how it began" in told[9]
+
+
+@pytest.mark.parametrize("page", ["store", "log"])
+def test_every_error_has_its_place_in_the_reference(page: str) -> None:
+    """Every error of the store and of the log is named in its reference page."""
+    errors = {"store": "pinscher.store.errors", "log": "pinscher.updates.log.errors"}[page]
+    text = (PAGE.parent.parent / "reference" / f"{page}.md").read_text(encoding="utf-8")
+    names = [name for name, one in vars(importlib.import_module(errors)).items() if isinstance(one, type)]
+    assert [] == [
+        name for name in names if name.endswith("Error") and name != "PinningError" and f"`{name}`" not in text
+    ]
