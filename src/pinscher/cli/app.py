@@ -30,6 +30,8 @@ VERBS = (
     "diff",
     "gate",
     "embed",
+    "repo",
+    "update",
     "store",
     "log",
     "doctor",

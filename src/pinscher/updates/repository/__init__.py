@@ -18,7 +18,7 @@ from pinscher.updates.repository.errors import (
 from pinscher.updates.repository.keys import SigningKey, make_key, public_key
 from pinscher.updates.repository.layout import Repository
 from pinscher.updates.repository.override import override
-from pinscher.updates.repository.publish import Objection, Publication, publish, published_policy
+from pinscher.updates.repository.publish import Objection, Publication, bundle_of, publish, published_policy
 from pinscher.updates.repository.renew import Renewed, renew
 from pinscher.updates.repository.roles import RoleKeys
 from pinscher.updates.repository.rotate import rotate
@@ -40,6 +40,7 @@ __all__ = [
     "RoleStatus",
     "SigningKey",
     "SigningKeyError",
+    "bundle_of",
     "delegate",
     "make_key",
     "override",

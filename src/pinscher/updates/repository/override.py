@@ -67,9 +67,10 @@ def override(
 
 
 def _entry(host: str, pins: Sequence[Pin], ends: datetime, current: Policy | None) -> HostPolicy:
-    known = current.lookup(host) if current is not None else None
+    pattern = HostPattern.parse(host)
+    known = current.lookup(pattern.name) if current is not None else None
     denied = known.pinset.denied_keys if known is not None and known.pinset is not None else ()
-    return HostPolicy(HostPattern.parse(host), PinSet(pins, denied_keys=denied), expires=ends)
+    return HostPolicy(pattern, PinSet(pins, denied_keys=denied), expires=ends)
 
 
 def _stage(repository: Repository, policy: Policy, *, ends: datetime, at: datetime) -> None:

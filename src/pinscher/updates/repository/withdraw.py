@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def withdrawn(policy: Policy, key: Pin, *, hosts: Sequence[str] = (), instead: Sequence[Pin] = ()) -> Policy:
     """
-    Return the next version of a policy, in which a key is denied.
+    Return the next version of a policy, in which a key is denied; the first backup takes the place of an only pin.
 
     Args:
         policy: the policy in force.
@@ -59,6 +59,9 @@ def _without(entry: HostPolicy, key: Pin, instead: Sequence[Pin]) -> HostPolicy:
     backups = [pin for pin in pinset.backup_pins if pin != key]
     if key in tuple(pinset):
         pins += [pin for pin in instead if pin not in pins and pin not in backups]
-    if not pins and not backups:
+    if not pins and backups:
+        # The backup is what such a day was prepared for.
+        pins, backups = backups[:1], backups[1:]
+    if not pins:
         raise RepositoryError(f"{entry.host} would have no pin left: name another with instead")
     return replace(entry, pinset=PinSet(pins, backup_pins=backups, denied_keys=(*pinset.denied_keys, key)))

@@ -1,0 +1,116 @@
+"""``pinscher repo override``: an emergency policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pinscher.cli.certificates import now
+from pinscher.cli.reading import json_option
+from pinscher.cli.repo_options import (
+    PinType,
+    current_policy,
+    hours_from,
+    key_option,
+    online_option,
+    rehearsal_option,
+    repository_argument,
+    repository_at,
+    sign_and_renew,
+    usage_errors,
+)
+from pinscher.cli.voice import ExitCode, Voice
+from pinscher.entry import Rung
+from pinscher.errors import escaped
+
+if TYPE_CHECKING:
+    from pinscher.pin import Pin
+    from pinscher.policy import Policy
+
+_FIELDS = """
+\b
+JSON:
+  version          the emergency policy's version
+  hosts            each host: {host, before, after, denied, listens}
+    before         the pins that clients accept there now
+    after          the pins that the emergency policy accepts
+    denied         the keys that stay denied
+    listens        whether the policy's ladder for the host has the rung "override"
+  ends             when it ends
+  published        the roles that were published at once
+  lacking          how many signatures each staged role lacks
+"""
+
+
+@click.command("override", epilog=_FIELDS)
+@repository_argument
+@click.option("--host", "hosts", multiple=True, required=True, metavar="HOST", help="A host it is for.")
+@click.option("--pin", "pins", multiple=True, required=True, type=PinType(), metavar="PIN", help="A key it accepts.")
+@click.option(
+    "--hours",
+    required=True,
+    type=click.FloatRange(min=0, min_open=True, max=72),
+    metavar="N",
+    help="How long it lasts; 72 at most.",
+)
+@rehearsal_option
+@key_option
+@online_option
+@json_option
+def command(
+    repository: str,
+    *,
+    hosts: tuple[str, ...],
+    pins: tuple[Pin, ...],
+    hours: float,
+    is_rehearsal: bool,
+    keys: tuple[str, ...],
+    online: tuple[str, ...],
+    is_json: bool,
+) -> int:
+    """
+    Stage an emergency policy: for named hosts, signed by those on call, and over by itself.
+
+    A client uses it only after a mismatch, only for a host whose ladder says "override", and says so in every report.
+    Keys that are denied stay denied. --dry-run shows the effect.
+    """
+    from pinscher.updates.repository import override  # noqa: PLC0415
+
+    voice, at, place = Voice(), now(), repository_at(repository)
+    current = current_policy(place)
+    with usage_errors():
+        made = override(
+            place, hosts, pins, ends=hours_from(at, hours), current=current, at=at, is_rehearsal=is_rehearsal
+        )
+    effect = [_effect(entry.host, current, made) for entry in made.hosts]
+    ends = max(entry.expires for entry in made.hosts if entry.expires is not None)
+    for one in effect:
+        voice.note(f"{one['host']} until {ends:%Y-%m-%d %H:%M} UTC")
+        for word in ("before", "after", "denied"):
+            voice.note(f"  {word:<7} {', '.join(map(str, one[word])) or 'nothing'}")  # type: ignore[call-overload]
+        if not one["listens"]:
+            voice.warning(f'the policy\'s ladder for {one["host"]} has no rung "override": no client will use this')
+    answer: dict[str, object] = {"version": made.version, "hosts": effect, "ends": ends.isoformat()}
+    if is_rehearsal:
+        answer |= {"published": [], "lacking": {}}
+        if not is_json:
+            voice.answer("nothing was changed")
+    else:
+        answer |= sign_and_renew(place, keys, online, at, voice, is_json=is_json)
+    if is_json:
+        voice.document(answer)
+    return ExitCode.GOOD
+
+
+def _effect(host: str, current: Policy, made: Policy) -> dict[str, object]:
+    before, after = current.lookup(host), made.lookup(host)
+    accepted = before.pinset if before is not None else None
+    emergency = after.pinset if after is not None else None
+    return {
+        "host": escaped(host),
+        "before": [str(pin) for pin in accepted or ()],
+        "after": [str(pin) for pin in emergency or ()],
+        "denied": [str(pin) for pin in (emergency.denied_keys if emergency else ())],
+        "listens": before is not None and Rung.OVERRIDE in before.on_mismatch,
+    }

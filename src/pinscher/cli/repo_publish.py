@@ -1,0 +1,118 @@
+"""``pinscher repo publish``: a policy on its way to the clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pinscher.cli.certificates import now
+from pinscher.cli.policies import load_policy
+from pinscher.cli.reading import json_option
+from pinscher.cli.repo_options import (
+    accept_option,
+    key_option,
+    objections,
+    online_option,
+    rehearsal_option,
+    repository_argument,
+    repository_at,
+    sign_and_renew,
+    tell_changes,
+)
+from pinscher.cli.voice import ExitCode, Voice
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pinscher.policy import Policy
+    from pinscher.updates.repository import Repository
+
+FIELDS = """
+\b
+JSON:
+  version          the policy's version
+  changes          what changes for clients: {kind, effect, breaks, text}
+  objections       what the checks object to: {name, text, accepted}
+  published        the roles that were published at once
+  lacking          how many signatures each staged role lacks
+"""
+
+
+@click.command("publish", epilog=FIELDS)
+@repository_argument
+@click.argument("policy", metavar="POLICY")
+@click.option("--role", default="targets", show_default=True, metavar="ROLE", help="The role whose policy it is.")
+@accept_option
+@rehearsal_option
+@key_option
+@online_option
+@json_option
+def command(
+    repository: str,
+    policy: str,
+    *,
+    role: str,
+    accepted: tuple[str, ...],
+    is_rehearsal: bool,
+    keys: tuple[str, ...],
+    online: tuple[str, ...],
+    is_json: bool,
+) -> int:
+    """
+    Check the document POLICY and stage it in REPO for its signers.
+
+    The lint rules judge it by itself, and the difference to the published policy by what changes for clients. What they
+    object to is refused, exit 1, unless --accept names it: lint:RULE or diff:KIND. Only a document is ever signed, and
+    nothing that was merely seen on the wire.
+    """
+    voice, at, place = Voice(), now(), repository_at(repository)
+    new = load_policy(policy)
+    return publish_policy(
+        place, new, role=role, accepted=accepted, is_rehearsal=is_rehearsal, keys=keys, online=online, is_json=is_json,
+        voice=voice, at=at,
+    )  # fmt: skip
+
+
+def publish_policy(
+    place: Repository,
+    new: Policy,
+    *,
+    role: str,
+    accepted: tuple[str, ...],
+    is_rehearsal: bool,
+    keys: tuple[str, ...],
+    online: tuple[str, ...],
+    is_json: bool,
+    voice: Voice,
+    at: datetime,
+) -> int:
+    """Publish a policy as a command does: show what changes, refuse what the checks refuse, sign and renew."""
+    from pinscher.updates.repository import RefusedPublicationError, bundle_of, publish, published_policy  # noqa: PLC0415
+
+    before = published_policy(place, bundle_of(place, role), role)
+    changes = tell_changes(before, new, voice)
+    answer: dict[str, object] = {"version": new.version, "changes": changes}
+    try:
+        done = publish(
+            place, new, checks=objections(at), accepted=accepted, role=role, at=at, is_rehearsal=is_rehearsal
+        )
+    except RefusedPublicationError as error:
+        for objection in error.objections:
+            voice.error(f"[{objection.name}] {objection.text}")
+        names = " ".join(f"--accept={name}" for name in dict.fromkeys(one.name for one in error.objections))
+        voice.hint(f"what is meant is accepted with {names}")
+        if is_json:
+            found = [{"name": one.name, "text": one.text, "accepted": False} for one in error.objections]
+            voice.document(answer | {"objections": found, "published": [], "lacking": {}})
+        return ExitCode.BAD
+    answer["objections"] = [{"name": one.name, "text": one.text, "accepted": True} for one in done.accepted]
+    if is_rehearsal:
+        answer |= {"published": [], "lacking": {}}
+        if not is_json:
+            voice.answer("nothing was changed")
+    else:
+        answer |= sign_and_renew(place, keys, online, at, voice, is_json=is_json)
+    if is_json:
+        voice.document(answer)
+    return ExitCode.GOOD

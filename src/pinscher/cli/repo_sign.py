@@ -1,0 +1,41 @@
+"""``pinscher repo sign``: one person's signature."""
+
+from __future__ import annotations
+
+import click
+
+from pinscher.cli.reading import json_option
+from pinscher.cli.repo_options import repository_argument, repository_at, signing_keys, tell_lacking
+from pinscher.cli.voice import ExitCode, Voice
+
+_FIELDS = """
+\b
+JSON:
+  signed           the roles that this key signed
+  lacking          how many signatures each of them still lacks
+"""
+
+
+@click.command("sign", epilog=_FIELDS)
+@repository_argument
+@click.option("--key", "key", required=True, metavar="KEY", help="The key: a PEM file, or an address such as hsm:2.")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="Sign for this role only.")
+@json_option
+def command(repository: str, *, key: str, roles: tuple[str, ...], is_json: bool) -> int:
+    """
+    Sign what is staged in REPO with one key.
+
+    Look at what you sign: 'pinscher repo status' says what is staged, and the policies lie in staging/targets.
+    Addresses of keys are those of securesystemslib: hsm: (PKCS#11), gcpkms:, awskms:, azurekms:, gnupg: and others;
+    each needs its own package.
+    """
+    from pinscher.updates.repository import sign  # noqa: PLC0415
+
+    voice, place = Voice(), repository_at(repository)
+    place.require()
+    lacking = sign(place, signing_keys([key])[0], roles=roles)
+    if is_json:
+        voice.document({"signed": list(lacking), "lacking": lacking})
+    else:
+        tell_lacking(place, voice)
+    return ExitCode.GOOD
