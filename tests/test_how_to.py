@@ -8,8 +8,16 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from pinscher.lab.authority import Authority
+from pinscher.lab.server import TlsServer
+from pinscher.pin import Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGES = Path(__file__).parent.parent / "docs" / "how-to"
 FAMILY = ["--family", "substitution"]
@@ -158,3 +166,43 @@ def test_the_page_about_the_gate_is_true(tmp_path: Path) -> None:
     for command in commands:
         asked = _ran(f"{command} --ca-file ca.pem", tmp_path)
         assert (1, 1, 1) == (asked.returncode, asked.stdout.count("REFUSES"), asked.stdout.count("accepts")), asked
+
+
+def _forwarded(command: str, folder: Path, port: int, meanwhile: Callable[[str], None]) -> str:
+    """Run a command of the page with its upstreams on the loopback, and return what it said until it was stopped."""
+    words = [re.sub(r"(example):\d+$", rf"\1:{port}", word) for word in shlex.split(command)[1:]]
+    words = [re.sub(r"^(127\.0\.0\.1)?:\d+$", "127.0.0.1:0", word) for word in words]
+    started = [sys.executable, "-m", "pinscher.cli", *words, "--ca-file", "ca.pem", "--connect", "127.0.0.1"]
+    with subprocess.Popen(started, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        listens = process.stdout.readline().split(" -> ")[0]
+        meanwhile(listens)
+        process.terminate()
+        rest, said = process.communicate(timeout=30)
+        assert 0 == process.returncode, said
+        return f"{listens}\n{rest}{said}"
+
+
+def test_the_page_about_forwarding_is_true(tmp_path: Path) -> None:
+    """Every forwarder of the page runs as it stands there, and curl reaches a pinned server through the first."""
+    root = Authority.root("Lab Root")
+    held = root.issue("api.bank.example", "shop.bank.example", "db.bank.example")
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    hosts = "".join(f'[hosts."{name}.bank.example"]\npins = ["{Pin.of(held.der)}"]\n' for name in ("api", "shop", "db"))
+    (tmp_path / "pins.toml").write_text(f'format = 1\nname = "bank"\nversion = 1\n{hosts}')
+    lines = [line.removeprefix("$ ") for _, block in _blocks("forward.md", "console") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("pinscher forward")]
+    curl = next(line for line in lines if line.startswith("curl "))
+
+    def fetched(listens: str) -> None:
+        done = _ran(curl.replace("127.0.0.1:8080", listens).replace("curl", "curl --noproxy '*'", 1), tmp_path)
+        assert (0, "") == (done.returncode, done.stderr)
+
+    with TlsServer(held) as server:
+        assert "stopped" in _forwarded(commands[0], tmp_path, server.port, fetched)
+        server.wait_idle()
+        assert 0 < server.application_bytes
+        told = [_forwarded(command, tmp_path, server.port, lambda _: None) for command in commands[1:]]
+    assert 4 == len(commands)
+    assert all("0 open connections were cut" in one for one in told)
+    assert "unix:shop.socket -> shop.bank.example" in told[0]

@@ -23,6 +23,7 @@ VERBS = (
     "pin",
     "check",
     "lab",
+    "forward",
     "lint",
     "import",
     "export",

@@ -14,5 +14,7 @@ from pinscher.clients.errors import UnsupportedTransportError
 def configuration(*_: object, **__: object) -> NoReturn:
     """Refuse, for producers, consumers and administrators alike."""
     reason = "librdkafka has no hook in its handshake, and ssl.ca.location names authorities and no keys"
-    remedy = "use aiokafka or kafka-python with a pinned context, or a pinned forwarder"
+    remedy = (
+        "use aiokafka or kafka-python with a pinned context, or a pinned forwarder for each broker: pinscher forward"
+    )
     raise UnsupportedTransportError("confluent-kafka", reason, remedy)

@@ -15,4 +15,4 @@ from pinscher.clients.errors import UnsupportedTransportError
 def channel_credentials(*_: object, **__: object) -> NoReturn:
     """Refuse, for ``grpc`` and ``grpc.aio`` alike."""
     reason = "grpcio has no hook in its handshake, and trusting one certificate alone breaks when it is renewed"
-    raise UnsupportedTransportError("grpcio", reason, "put a pinned forwarder in front of the server")
+    raise UnsupportedTransportError("grpcio", reason, "put a pinned forwarder in front: pinscher forward --alpn h2")

@@ -45,6 +45,7 @@ def test_a_stack_without_a_hook_is_refused(context: pinscher.PinnedContext, stac
     assert isinstance(caught.value, pinscher.PinningError)
     assert "no hook" in caught.value.reason
     assert "pinned forwarder" in caught.value.remedy
+    assert "pinscher forward" in str(caught.value)
     assert caught.value.transport in str(caught.value)
 
 
