@@ -8,7 +8,9 @@ Rules of this file:
 2. With verification off CPython still returns a "verified" chain; it is built by name and proves nothing. Such a
    connection is refused here.
 3. The path begins with the leaf that this very connection authenticated.
-4. A path of certificates from files is one that the X.509 verifier of ``cryptography`` (the rules of the Web PKI)
+4. A path that some client could build is made without a connection, so that a policy can be asked about it beforehand.
+   No connection is ever judged by one.
+5. A path of certificates from files is one that the X.509 verifier of ``cryptography`` (the rules of the Web PKI)
    validated for the host and the moment, to the one root and by the intermediates of this path and no others.
 
 This proves that a path to a trusted root existed at this moment from this machine. It does not prove that another
@@ -30,7 +32,7 @@ from pinscher.errors import PinningError, escaped
 from pinscher.host import is_ip_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 
@@ -58,7 +60,7 @@ def validated_path(connection: ssl.SSLSocket, verified: Sequence[bytes]) -> Vali
 
 def verified_path(path: Sequence[x509.Certificate], *, host: str, at: datetime) -> ValidatedChain:
     """
-    Return a path from the leaf to a trusted root, validated for a canonical *host* at *at* (rule 4).
+    Return a path from the leaf to a trusted root, validated for a canonical *host* at *at* (rule 5).
 
     Raises :class:`UnverifiedPathError` when the verifier refuses it. That the root is trusted is the caller's claim.
     """
@@ -72,3 +74,13 @@ def verified_path(path: Sequence[x509.Certificate], *, host: str, at: datetime) 
     if verified != list(path):
         raise UnverifiedPathError("the verifier took a shorter way to the root")
     return ValidatedChain(tuple(certificate.public_bytes(Encoding.DER) for certificate in verified))
+
+
+def conceivable_path(certificates: Iterable[bytes]) -> ValidatedChain:
+    """
+    Return a path that was built and verified from known certificates, leaf first and trust anchor last (rule 4).
+
+    The caller has verified its signatures, dates and constraints. It proves nothing about any server: nobody showed
+    that it holds the leaf's key.
+    """
+    return ValidatedChain(certificates)
