@@ -272,6 +272,7 @@ async def _crowd(port: int, arrived: list[int]) -> int:
     everybody, gate = asyncio.Event(), asyncio.Semaphore(100)
 
     async def one(number: int) -> int:
+        """Carry words."""
         async with gate:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             words = b"%06d" % number
@@ -298,6 +299,7 @@ async def _played(bank: Bank, arrived: list[int]) -> tuple[int, int, str]:
     most = 0
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry words."""
         nonlocal most
         most += 1
         while block := await reader.read(65_536):

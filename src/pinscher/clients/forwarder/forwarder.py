@@ -74,6 +74,7 @@ class Forwarder:
                       dial=self._dial)  # fmt: skip
 
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            """Begin to carry a connection."""
             self._begin(route, (reader, writer))
 
         starting = asyncio.start_unix_server if listening.place.port is None else asyncio.start_server

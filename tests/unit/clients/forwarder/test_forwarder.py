@@ -64,6 +64,7 @@ def test_what_a_client_says_arrives_and_comes_back(world: Any) -> None:
     """Both directions are carried, and both ends."""
 
     async def played(port: int) -> bytes:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             writer.write_eof()
@@ -86,6 +87,7 @@ def test_a_refused_upstream_gets_nothing(world: Any, shown: str, outcome: str, v
     held = {"rogue": world.other, "stranger": world.root.twin().issue("bank.test")}[shown]
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             with pytest.raises(ConnectionResetError):
@@ -107,6 +109,7 @@ def test_an_upstream_without_pins_is_refused_at_once(world: Any) -> None:
     """A policy that pins no key of an upstream would pin nothing, and nobody listens for it."""
 
     async def played() -> None:
+        """Be the local client."""
         async with world.forwarding(9) as (forwarder, _):
             with pytest.raises(UnpinnedUpstreamError) as caught:
                 await forwarder.listen(Place.parse(":0"), Upstream("shop.test", 9))
@@ -119,6 +122,7 @@ def test_a_client_that_has_said_everything_still_gets_its_answer(world: Any) -> 
     """The end of the client's direction is carried as close_notify, and what the upstream says then arrives."""
 
     async def played(port: int) -> bytes:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             writer.write(SECRET * 10_000)
             writer.write_eof()
@@ -139,6 +143,7 @@ def test_an_upstream_that_passes_over_close_notify_is_told_by_tcp(world: Any) ->
         conversation.send(b"the answer")
 
     async def played(port: int) -> bytes:
+        """Be the local client."""
         limits = Limits(opening=20, lingering=0.1)
         async with world.forwarding(port, limits=limits) as (_, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
@@ -183,6 +188,7 @@ def test_an_upstream_that_has_said_everything_still_listens(world: Any) -> None:
     said: list[bytes] = []
 
     async def played(port: int) -> bytes:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             answer = await reader.read()
             writer.write(SECRET)
@@ -203,6 +209,7 @@ def test_a_truncated_answer_is_no_end(world: Any) -> None:
     """An upstream that is cut: the client has everything that came, and then a reset in place of an end."""
 
     async def played(port: int) -> int:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, _):
             await world.wait_for(Kind.OPENED)
             came = await reader.readexactly(MEBIBYTE)
@@ -223,6 +230,7 @@ def test_what_came_before_a_cut_is_delivered(
     monkeypatch.chdir(tmp_path)
 
     async def played(server: TlsServer) -> int:
+        """Be the local client."""
         async with (
             world.forwarding(server.port, place=place) as (_, bound),
             world.client(bound) as (reader, writer),
@@ -257,6 +265,7 @@ def test_an_upstream_that_is_reset_resets_the_client(world: Any) -> None:
         socket.socket.close(conversation._connection)
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             with pytest.raises(ConnectionResetError):
@@ -271,6 +280,7 @@ def test_an_upstream_that_speaks_no_tls_is_a_failure(world: Any) -> None:
     """A server that answers a handshake in clear gets nothing more, and the log says what went wrong in TLS."""
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             with pytest.raises(ConnectionResetError):
@@ -291,9 +301,11 @@ def test_a_dial_that_fails_is_told_in_its_own_words(world: Any) -> None:
     """Whoever makes the TCP connection may fail as the operating system does, also by a time-out of its own."""
 
     async def dial(_: Upstream) -> socket.socket:
+        """Fail."""
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
     async def played() -> None:
+        """Be the local client."""
         async with world.forwarding(9, dial=dial) as (_, place), world.client(place) as (reader, _):
             with pytest.raises(ConnectionResetError):
                 await reader.read()
@@ -306,6 +318,7 @@ def test_a_new_policy_leaves_a_connection_that_is_being_made(world: Any) -> None
     """What is not open yet when the policy changes is judged by the new one when it opens."""
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (forwarder, place), world.client(place) as (reader, _):
             await asyncio.to_thread(greeted.wait, 20)
             forwarder.replace(world.policy(held=world.other, version=2))
@@ -333,6 +346,7 @@ def test_what_is_not_expected_is_raised_and_no_clean_end(world: Any) -> None:
     """An error that no network makes is raised, and the client is reset."""
 
     async def played(port: int) -> None:
+        """Be the local client."""
         here, there = socket.socketpair()
         broken, (_, writer) = asyncio.StreamReader(), await asyncio.open_connection(sock=here)
         broken.set_exception(RuntimeError("a mistake"))
@@ -356,6 +370,7 @@ def test_a_client_that_is_killed_is_no_end(world: Any) -> None:
     """A client that is reset: the upstream is cut without an end of TLS."""
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (forwarder, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             assert SECRET == await reader.readexactly(len(SECRET))
@@ -375,6 +390,7 @@ def test_octets_one_by_one_arrive(world: Any) -> None:
     """An upstream that shakes hands and answers octet by octet, and a client that speaks so, are only slow."""
 
     async def played(port: int) -> bytes:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             for octet in SECRET:
                 writer.write(bytes([octet]))
@@ -404,6 +420,7 @@ def test_a_client_that_does_not_read_stops_the_upstream(world: Any) -> None:
                 stopped.set()
 
     async def played(port: int) -> int:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             writer.transport.pause_reading()
             assert await asyncio.to_thread(stopped.wait, 30)
@@ -431,6 +448,7 @@ def test_an_upstream_that_does_not_read_stops_the_client(world: Any) -> None:
         conversation.send(b"%d" % count)
 
     async def played(port: int) -> bytes:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, writer):
             writer.write(b"m" * total)
             with pytest.raises(TimeoutError):
@@ -448,6 +466,7 @@ def test_an_upstream_that_never_answers_is_given_up(world: Any) -> None:
     """A handshake that does not come to its end in time is a failure, and the client is reset."""
 
     async def played(port: int) -> str:
+        """Be the local client."""
         async with world.forwarding(port, limits=Limits(opening=0.2)) as (_, place):
             async with world.client(place) as (reader, writer):
                 writer.write(SECRET)
@@ -466,6 +485,7 @@ def test_an_upstream_that_is_not_there_is_a_failure(world: Any) -> None:
     """Nobody listens upstream: the client is reset, and the next one may find somebody."""
 
     async def played(port: int) -> str:
+        """Be the local client."""
         async with world.forwarding(port) as (_, place), world.client(place) as (reader, _):
             with pytest.raises(ConnectionResetError):
                 await reader.read()
@@ -481,6 +501,7 @@ def test_a_connection_where_nothing_moves_is_cut(world: Any) -> None:
     """With a limit on idleness, a connection lasts for as long as something moves."""
 
     async def played(port: int) -> str:
+        """Be the local client."""
         async with world.forwarding(port, limits=Limits(opening=20, idle=0.3)) as (_, place):
             async with world.client(place) as (reader, writer):
                 writer.write(SECRET)
@@ -499,6 +520,7 @@ def test_report_only_is_told(world: Any) -> None:
     policy = world.policy('mode = "report-only"\nreport-only-since = 2026-11-01')
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port, policy=policy) as (_, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             assert SECRET == await reader.readexactly(len(SECRET))
@@ -515,6 +537,7 @@ def test_a_denied_key_ends_an_open_connection_at_once(world: Any) -> None:
     denied = world.policy(f'denied-keys = ["{pinscher.Pin.of(world.genuine.der)}"]', held=world.other, version=2)
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (forwarder, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             assert SECRET == await reader.readexactly(len(SECRET))
@@ -543,6 +566,7 @@ def test_a_removed_pin_lets_an_open_connection_receive(world: Any) -> None:
         conversation.drain()
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (forwarder, place), world.client(place) as (reader, writer):
             writer.write(b"a question")
             assert await asyncio.to_thread(asked.wait, 20)
@@ -567,6 +591,7 @@ def test_what_a_policy_no_longer_pins_is_said(world: Any) -> None:
     nothing = pinscher.Policy.loads(text + 'unpinned = "nothing secret"\n')
 
     async def played() -> None:
+        """Be the local client."""
         async with world.forwarding(9) as (forwarder, _):
             forwarder.replace(nothing)
 
@@ -578,6 +603,7 @@ def test_stopping_lets_a_connection_end(world: Any) -> None:
     """A forwarder that is stopped takes no more connections, and waits for those that come to their end in time."""
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (forwarder, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             assert SECRET == await reader.readexactly(len(SECRET))
@@ -597,6 +623,7 @@ def test_stopping_cuts_what_does_not_end(world: Any) -> None:
     """What is still open after the time of grace is reset, and counted."""
 
     async def played(port: int) -> None:
+        """Be the local client."""
         async with world.forwarding(port) as (forwarder, place), world.client(place) as (reader, writer):
             writer.write(SECRET)
             assert SECRET == await reader.readexactly(len(SECRET))

@@ -45,6 +45,7 @@ class Followed:
         """Follow the file while *steps* are awaited."""
 
         async def played() -> None:
+            """Take the steps."""
             following = asyncio.create_task(
                 self.file.follow(
                     changed=lambda policy: self.told.put_nowait(policy.version),
@@ -63,6 +64,7 @@ def test_a_changed_file_is_put_in_force(tmp_path: Path) -> None:
     followed = Followed(tmp_path / "pins.toml")
 
     async def steps() -> None:
+        """Take the steps."""
         for version in (2, 3):
             followed.put(text(version))
             assert version == await followed.next()
@@ -89,6 +91,7 @@ def test_a_broken_file_changes_nothing(tmp_path: Path) -> None:
     followed = Followed(tmp_path / "pins.toml")
 
     async def steps() -> None:
+        """Take the steps."""
         followed.put("format = 1\nname =")
         assert "pins.toml" in str(await followed.next())
         assert 1 == followed.file.policy.version
@@ -106,6 +109,7 @@ def test_a_file_is_read_when_that_is_asked_for(tmp_path: Path) -> None:
     followed = Followed(tmp_path / "pins.toml")
 
     async def steps() -> None:
+        """Take the steps."""
         followed.file.reload()
         followed.put(text(2))
         followed.file.reload()
