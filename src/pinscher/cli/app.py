@@ -30,6 +30,7 @@ VERBS = (
     "convert",
     "diff",
     "gate",
+    "run",
     "embed",
     "repo",
     "update",

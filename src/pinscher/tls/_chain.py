@@ -20,10 +20,7 @@ def validated_chain(gate: Gate, leaf: bytes | None) -> ValidatedChain:
     """
     if leaf is None:
         raise EmptyChainError("no certificate was verified in this handshake")
-    return _deferred(leaf, gate.certificates_above)
-
-
-_deferred = ValidatedChain.deferred
+    return ValidatedChain.deferred(leaf, gate.certificates_above)
 
 
 def leaf_presented(leaf: bytes | None) -> PresentedChain:

@@ -5,13 +5,16 @@ Rules of this file:
 
 1. A host that the policy leaves alone (unlisted where that is allowed, or an exception with its reason) gets the very
    connection that it would have had.
-2. For every other host the context has to verify chain and name; one that does not is refused before a byte is sent.
+2. For every other host the context has to verify the chain; one that does not is refused before a byte is sent. The
+   name is verified whether the context does so by itself or leaves it to its client (urllib3 does in places).
 3. A new policy reaches these connections as it reaches a pinned context's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import threading
 import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +25,13 @@ from pinscher.tls._cpython import InjectedObject, InjectedSocket
 from pinscher.tls._early import hear_pinned, load_and_listen
 from pinscher.tls.judgement import Bench, ConnectionGate
 from pinscher.tls.record import VerdictRecord
-from pinscher.tls.settings import GenuineSocket, c_descriptor, forbid_renegotiation, weakness_of
+from pinscher.tls.settings import (
+    GenuineSocket,
+    c_descriptor,
+    checking_hostname,
+    forbid_renegotiation,
+    weakness_of,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -47,6 +56,15 @@ class InjectedGate(ConnectionGate):
         if self.weakness:
             self._must_ask = True
             self._refuse(self._refusal(None, self.weakness))
+
+    def making(self, context: ssl.SSLContext) -> contextlib.AbstractContextManager[None]:
+        """Return what the connection is made within: it verifies the name, unless it will not be made at all."""
+        refuses_anyway = bool(self.weakness) or self._host is None
+        return contextlib.nullcontext() if refuses_anyway else checking_hostname(context)
+
+
+_MAKING = threading.Lock()
+"""Held while a connection is made, because a context's setting is another one for some of them."""
 
 
 class Injector:
@@ -79,12 +97,14 @@ class Injector:
     def wrap_socket(self, context: ssl.SSLContext, sock: Any, host: str | None, owner: Any, session: Any) -> Any:
         """Return what goes into the slot of a socket: a gate, or the C object of a connection that is left alone."""
         if self.leaves_alone(host):
-            return ORIGINALS["_wrap_socket"](context, sock, False, host, owner=owner, session=session)
+            with _MAKING:
+                return ORIGINALS["_wrap_socket"](context, sock, False, host, owner=owner, session=session)
         # gevent names its own socket here, and in it the TLS socket.
         secured = owner if isinstance(owner, GenuineSocket) else owner._sslsock()  # noqa: SLF001
         gate = self._gate(context, host, _port_of(secured), secured)
         raw = None if session is None else gate.offer(session)
-        gate._inner = ORIGINALS["_wrap_socket"](context, sock, False, host, owner=owner, session=raw)  # noqa: SLF001
+        with _MAKING, gate.making(context):
+            gate._inner = ORIGINALS["_wrap_socket"](context, sock, False, host, owner=owner, session=raw)  # noqa: SLF001
         self._take(secured, InjectedSocket, gate)
         return gate
 
@@ -97,9 +117,12 @@ class Injector:
             ORIGINALS["_wrap_bio"], context, incoming, outgoing, server_side=False, server_hostname=host, owner=owner
         )
         if self.leaves_alone(host):
-            return make(session=session)
+            with _MAKING:
+                return make(session=session)
         gate = self._gate(context, host, None, owner)
-        gate._inner = make(session=None if session is None else gate.offer(session))  # noqa: SLF001
+        raw = None if session is None else gate.offer(session)
+        with _MAKING, gate.making(context):
+            gate._inner = make(session=raw)  # noqa: SLF001
         gate._discard = outgoing.read  # noqa: SLF001
         self._take(owner, InjectedObject, gate)
         return gate

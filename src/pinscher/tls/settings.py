@@ -13,10 +13,14 @@ Rules of this file:
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from typing import TYPE_CHECKING, Any
 
 from pinscher.errors import PinningError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class InsecureContextError(PinningError, ValueError):
@@ -76,10 +80,28 @@ _PARTIAL_CHAIN = int(ssl.VERIFY_X509_PARTIAL_CHAIN)
 
 
 def weakness_of(context: ssl.SSLContext) -> str:
-    """Return what a context fails to verify, so that no chain of it can be judged; empty where it verifies enough."""
+    """Return why no chain of a context can be judged, or nothing where one can."""
     if _verify_mode_of(context) != ssl.CERT_REQUIRED:
         return "the context verifies no certificate (verify_mode is not CERT_REQUIRED)"
-    return "" if _checks_hostname(context) else "the context verifies no host name (check_hostname is off)"
+    return ""
+
+
+@contextlib.contextmanager
+def checking_hostname(context: ssl.SSLContext) -> Iterator[None]:
+    """
+    Have the connections that are made in a block verify the host name, also where a context leaves that to its client.
+
+    OpenSSL copies the setting into a connection when it is made. Whoever makes connections of the same context at the
+    same time has to wait for the end of the block.
+    """
+    if _checks_hostname(context):
+        yield
+        return
+    _CHECK_HOSTNAME.__set__(context, True)
+    try:
+        yield
+    finally:
+        _CHECK_HOSTNAME.__set__(context, False)
 
 
 def forbid_renegotiation(context: ssl.SSLContext) -> None:

@@ -153,19 +153,35 @@ def test_what_the_policy_leaves_alone_is_left_alone(scene: Scene) -> None:
             assert [ssl.SSLSocket] * 2 == [type(talk(context, rogue)) for context in (scene.plain(), unverified)]
 
 
-@pytest.mark.parametrize("setting", ["verify_mode", "check_hostname"])
-def test_a_context_that_verifies_too_little_is_refused_before_a_byte(scene: Scene, setting: str) -> None:
+def test_a_context_that_verifies_nothing_is_refused_before_a_byte(scene: Scene) -> None:
     """``verify=False`` for a pinned host is refused, and the verdict says why."""
     context, server = scene.plain(), scene.serve()
     context.check_hostname = False
-    if setting == "verify_mode":
-        context.verify_mode = ssl.CERT_NONE
+    context.verify_mode = ssl.CERT_NONE
     with pinscher.injected(scene.policy()) as inside:
-        with pytest.raises(pinscher.PinMismatchError, match=setting):
+        with pytest.raises(pinscher.PinMismatchError, match="verify_mode"):
             talk(context, server)
         assert [pinscher.Outcome.CHAIN_NOT_VALIDATED] == [verdict.outcome for verdict in inside.verdicts]
     server.wait_idle()
     assert [None] == [record.server_name for record in server.evidence.connections]
+
+
+def test_the_name_is_verified_where_a_context_leaves_it_to_its_client(scene: Scene) -> None:
+    """A context without a check of the name, such as boto3's, connects to the name that was asked for and no other."""
+    context = scene.plain()
+    context.check_hostname = False
+    elsewhere = scene.serve(scene.root.issue("elsewhere.test", key=scene.held.key))
+    with pinscher.injected(scene.policy(top=ALLOWING)):
+        talk(context, scene.serve())
+        asyncio.run(stream(context, scene.serve()))
+        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+            talk(context, elsewhere)
+        assert (False, "elsewhere.test") == (
+            context.check_hostname,
+            talk(context, elsewhere, host="elsewhere.test").server_hostname,
+        )
+    elsewhere.wait_idle()
+    assert len(SECRET) == elsewhere.application_bytes
 
 
 def test_a_missing_name_is_refused(scene: Scene) -> None:
