@@ -118,7 +118,9 @@ class Trust:
 
     def climb(self, fetch: Fetch) -> None:
         """Take newer roots until there is none (rule 2)."""
-        for version in range(self.root_version + 1, self.root_version + 1 + self.limits.root_rotations):
+        fetched = 0
+        while fetched < self.limits.root_rotations:
+            version = self.root_version + 1
             name = root_name(version)
             kept = self._kept.get(name)
             if kept is not None and self._has_taken_root(kept):
@@ -126,6 +128,7 @@ class Trust:
                 continue
             try:
                 content = fetch(f"metadata/{version}.root.json", self.limits.root_octets)
+                fetched += 1
             except AbsentFileError:
                 return
             with _named("root", wrong_version=RollbackError):

@@ -484,3 +484,89 @@ def test_a_new_root_is_kept_when_the_rest_is_refused(
 def test_pins_of_the_tests_differ() -> None:
     """Two versions of the tests' policy pin different keys."""
     assert pin("key 1") != pin("key 2")
+
+
+def test_a_role_missing_from_the_snapshot(publisher: Publisher, server: Server, client: Follower) -> None:
+    """Mix-and-match: a snapshot from which something has gone, or that never knew the targets role, is refused."""
+    expires = publisher.clock() + FAR
+    server.answers["/metadata/timestamp.json"] = publisher.forged(Timestamp(9, None, expires, MetaFile(9)), "online")
+    server.answers["/metadata/9.snapshot.json"] = publisher.forged(Snapshot(9, None, expires, {}), "online")
+    assert "missing info" in str(refused(client, MixAndMatchError))
+    fresh = Follower(publisher, [server.address], client.store.with_name("fresh"))
+    with pytest.raises(MixAndMatchError):
+        fresh.updater.refresh()
+
+
+def test_a_repository_without_consistent_snapshots(
+    publisher: Publisher, server: Server, follow: Callable[..., Follower]
+) -> None:
+    """A repository whose root says that files have no versions in their names is followed as well."""
+    expires = publisher.clock() + FAR
+    root = publisher.signed("root")
+    root.version, root.consistent_snapshot = 2, False
+    content = policy(5).to_json()
+    described = TargetFile.from_data("policy.json", content, ["sha256"])
+    for name, signed, signers in (
+        ("2.root", root, ("alice", "bob")),
+        ("timestamp", Timestamp(9, None, expires, MetaFile(9)), ("online",)),
+        ("snapshot", Snapshot(9, None, expires, {"targets.json": MetaFile(9)}), ("online",)),
+        ("targets", Targets(9, None, expires, {"policy.json": described}), ("alice", "bob")),
+    ):
+        server.answers[f"/metadata/{name}.json"] = publisher.forged(signed, *signers)
+    server.answers["/targets/policy.json"] = content
+    assert policy(5) == follow().updater.refresh().policy
+
+
+@pytest.mark.parametrize("epoch", [-1, True, "1", 2**63, None])
+def test_an_epoch_that_is_none(publisher: Publisher, server: Server, client: Follower, epoch: object) -> None:
+    """A root whose epoch is no count is refused."""
+    root = publisher.signed("root")
+    root.version = 2
+    root.unrecognized_fields["x-pinscher-epoch"] = epoch
+    server.answers["/metadata/2.root.json"] = publisher.forged(root, "alice", "bob")
+    assert "x-pinscher-epoch" in str(refused(client, UnreadableMetadataError))
+
+
+def test_a_root_out_of_turn(publisher: Publisher, server: Server, client: Follower) -> None:
+    """Rollback: a root that does not follow the one before, or is no root at all, is refused."""
+    root = publisher.signed("root")
+    root.version = 3
+    server.answers["/metadata/2.root.json"] = publisher.forged(root, "alice", "bob")
+    refused(client, RollbackError)
+    server.answers["/metadata/2.root.json"] = publisher.file("metadata/timestamp.json")
+    refused(client, UnreadableMetadataError)
+
+
+def test_a_kept_root_that_does_not_verify(
+    publisher: Publisher, server: Server, client: Follower, follow: Callable[..., Follower]
+) -> None:
+    """A root in the store that its predecessor's keys did not sign is not believed, and asked for anew."""
+    from pinscher.updates import DirectoryStore
+
+    store = DirectoryStore(client.store)
+    root = publisher.signed("root")
+    root.version = 2
+    store.save({**store.load(), "root/2.json": publisher.forged(root, "thief", "dave")})
+    rotate(publisher.repository, "root", at=publisher.clock())
+    publisher.signed_by("alice", "bob")
+    again = follow()
+    assert policy(1) == again.updater.refresh().policy
+    assert 2 == again.updater.state.floor.root
+
+
+def test_too_many_roots(publisher: Publisher, server: Server, follow: Callable[..., Follower]) -> None:
+    """Endless data: no more new roots are climbed in one refresh than the limit allows; the next goes on from there."""
+    for _ in range(3):
+        rotate(publisher.repository, "root", at=publisher.clock())
+        publisher.signed_by("alice", "bob")
+    client = follow(limits=Limits(root_rotations=2))
+    assert 3 == (client.updater.refresh() and client.updater.state.floor.root)
+    assert 4 == (client.updater.refresh() and client.updater.state.floor.root)
+
+
+def test_metadata_that_make_no_sense(publisher: Publisher, server: Server, client: Follower) -> None:
+    """Metadata of another role, however well signed, are refused."""
+    server.answers["/metadata/timestamp.json"] = publisher.file("metadata/2.snapshot.json")
+    refused(client, UnreadableMetadataError)
+    server.answers["/metadata/timestamp.json"] = b"[" * 10000
+    refused(client, UnreadableMetadataError)
