@@ -206,3 +206,25 @@ def test_the_page_about_forwarding_is_true(tmp_path: Path) -> None:
     assert 4 == len(commands)
     assert all("0 open connections were cut" in one for one in told)
     assert "unix:shop.socket -> shop.bank.example" in told[0]
+
+
+def test_the_page_about_finding_what_to_pin_is_true(tmp_path: Path) -> None:
+    """Every command of the page runs, on files like those that it speaks of, and ends well."""
+    url = "https://api.bank.example/v1/payments"
+    (tmp_path / "session.har").write_text(
+        f'{{"log": {{"entries": [{{"request": {{"method": "POST", "url": "{url}", "headers": '
+        '[{"name": "Authorization", "value": "Bearer x"}]}}]}}'
+    )
+    (tmp_path / "openapi.yaml").write_text(f"openapi: 3.1.0\nservers:\n- url: {url}\n")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text(f'URL = "{url}"\n')
+    (tmp_path / "app.py").write_text("import socket\nsocket.getaddrinfo('127.0.0.1', 443)\n")
+    (tmp_path / "chain.pem").write_bytes(Authority.root().issue("api.bank.example").chain_pem)
+    blocks = _blocks("find-what-to-pin.md", "console")
+    commands = [line[2:] for _, block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    assert 5 == len(commands)
+    for command in commands:
+        ran = _ran(command, tmp_path)
+        assert 0 == ran.returncode, ran.stdout + ran.stderr
+    assert "api.bank.example" in (tmp_path / "draft.toml").read_text()
+    assert "report-only" in (tmp_path / "pinned.toml").read_text()

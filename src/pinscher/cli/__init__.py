@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_PACKAGES = frozenset({"click", "rich", "cryptography", "defusedxml", "publicsuffixlist"})
+_PACKAGES = frozenset({"click", "rich", "cryptography", "defusedxml", "publicsuffixlist", "yaml"})
 """What the extra ``cli`` installs and this room imports, at its start or in a verb."""
 
 

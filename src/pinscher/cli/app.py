@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERBS = (
     "demo",
     "show",
+    "discover",
     "pin",
     "check",
     "lab",
