@@ -78,7 +78,7 @@ def reopened(source: Source, stored: Mapping[str, bytes], floor: Floor) -> Held:
     trust = Trust(source.root, _as_accepted(files), at=_NEVER, limits=source.limits)
     trust.climb(kept)
     trust.refresh(kept)
-    policy = _bundle(trust, source.bundle, files.get(_BUNDLE), kept)
+    policy, _ = _bundle(trust, source.bundle, files[_BUNDLE], kept, was_accepted=True)
     override, content = None, files.get(_OVERRIDE)
     if source.override is not None and content is not None:
         override = Override(policy_of(_checked(trust, source.override, content, kept)[1]))
@@ -132,11 +132,12 @@ class Step:
         trust.climb(fetch)
         held.floor.check_root(trust.root_version)
         trust.refresh(fetch)
-        policy = _bundle(trust, self.source.bundle, held.files.get(_BUNDLE), fetch, held=held.policy)
+        known = held.files.get(_BUNDLE)
+        policy, content = _bundle(trust, self.source.bundle, known, fetch, held=held.policy)
         held.floor.check_policy(trust.epoch, policy)
         check_same_version(policy, epoch=trust.epoch, held=held.policy, held_epoch=held.epoch)
         override = self._override(fetch)
-        files = {**trust.files, _BUNDLE: policy.to_json(), _ACCEPTED_ROOT: str(trust.root_version).encode()}
+        files = {**trust.files, _BUNDLE: content, _ACCEPTED_ROOT: str(trust.root_version).encode()}
         if override is not None:
             files[_OVERRIDE] = override.policy.to_json()
         reached = Floor(
@@ -191,10 +192,21 @@ def _checked(trust: Trust, name: str, known: bytes | None, fetch: Fetch) -> tupl
     return found.allowed, content
 
 
-def _bundle(trust: Trust, name: str, known: bytes | None, fetch: Fetch, *, held: Policy | None = None) -> Policy:
+def _bundle(
+    trust: Trust,
+    name: str,
+    known: bytes | None,
+    fetch: Fetch,
+    *,
+    held: Policy | None = None,
+    was_accepted: bool = False,
+) -> tuple[Policy, bytes]:
     found = trust.find(name, fetch)
     _, content = _checked(trust, name, known, fetch)
-    # To read ten thousand hosts again takes half a second, and their bytes have just been found to be the same.
-    policy = held if held is not None and content is known else policy_of(content)
+    if held is not None and content is known:
+        # To read ten thousand hosts again takes half a second, and their octets have just been found to be the same.
+        policy = held
+    else:
+        policy = policy_of(content, was_accepted=was_accepted and content is known)
     check_hosts(policy, found.allowed if found else ())
-    return policy
+    return policy, content

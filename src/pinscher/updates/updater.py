@@ -275,8 +275,7 @@ class Updater:
                 self._tell_refusal(remark)
             self._accept(taken, before)
             assert taken.policy is not None  # noqa: S101  (a step that is taken has one)
-            changed = before is None or taken.policy.digest != before.digest
-            return Refreshed(taken.policy, has_changed=changed, was_asked=True, mirror=address)
+            return Refreshed(taken.policy, has_changed=taken.policy != before, was_asked=True, mirror=address)
         self._settle(held)
         self._accept_from_neighbour(before)
         raise _gravest(errors)
@@ -284,14 +283,14 @@ class Updater:
     def _accept_from_neighbour(self, before: Policy | None) -> None:
         """Put in force what another process took while the repository does not answer this one."""
         policy = self._held.policy
-        if policy is not None and policy is not before and (before is None or policy.digest != before.digest):
+        if policy is not None and policy != before:
             self._call(self._on_policy, policy)
 
     def _accept(self, taken: Held, before: Policy | None) -> None:
         known = self._held.override
         self._settle(taken)
         policy = taken.policy
-        if policy is not None and (before is None or policy.digest != before.digest):
+        if policy is not None and policy != before:
             self._call(self._on_policy, policy)
             self._tell(EventKind.ACCEPTED, f"policy version {policy.version} is in force", version=policy.version)
         else:

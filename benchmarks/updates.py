@@ -1,0 +1,152 @@
+"""What following a repository costs: a check that finds nothing new, a new policy, a start from the store."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pinscher import Policy
+from pinscher.updates import Intervals, Updater
+from pinscher.updates.repository import (
+    Repository,
+    RoleKeys,
+    SigningKey,
+    make_key,
+    public_key,
+    publish,
+    renew,
+    sign,
+    start,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGE = 10_000
+"""Hosts of a large policy."""
+NO_WAIT = Intervals(least=timedelta())
+
+
+def run() -> bool:
+    """Measure everything, and tell whether all is in bounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        return all([_follow(Path(folder) / "small", 10), _follow(Path(folder) / "large", LARGE)])
+
+
+def _policy(version: int, hosts: int) -> Policy:
+    def pin(text: str) -> str:
+        return "sha256/" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    entries = "".join(
+        f'[hosts."h{n}.bank.test"]\npins = ["{pin(str(n))}"]\nbackup-pins = ["{pin("b")}"]\n' for n in range(hosts)
+    )
+    return Policy.loads(f'format = 1\nname = "bench"\nversion = {version}\n{entries}')
+
+
+class _Publisher:
+    """A repository of two signers and an online key, and a server of it that is a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        for name in ("alice", "bob", "online"):
+            make_key(str(folder / name))
+        self._keys = {name: SigningKey.load(str(folder / name)) for name in ("alice", "bob", "online")}
+        public = {name: public_key(str(folder / f"{name}.pub")) for name in self._keys}
+        both = RoleKeys((public["alice"], public["bob"]), 2)
+        self._repository = Repository(folder / "repository")
+        start(self._repository, root=both, targets=both, online=RoleKeys((public["online"],), 1), at=datetime.now(UTC))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self._port}"
+
+    def publish(self, policy: Policy) -> None:
+        """Publish with every signature."""
+        publish(self._repository, policy, at=datetime.now(UTC))
+        for name in ("alice", "bob"):
+            sign(self._repository, self._keys[name])
+        renew(self._repository, [self._keys["online"]], at=datetime.now(UTC))
+
+    @property
+    def root(self) -> bytes:
+        """The embedded root."""
+        return (Path(self._repository.public) / "metadata" / "1.root.json").read_bytes()
+
+    def serve(self) -> subprocess.Popen[bytes]:
+        """Start the server, and wait until it listens."""
+        server = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "http.server",
+                "--bind",
+                "127.0.0.1",
+                "--directory",
+                self._repository.public,
+                str(self._port),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return server
+
+
+def _follow(folder: Path, hosts: int) -> bool:
+    print(f"\nfollowing a repository over loopback HTTP, {hosts} hosts, processor's time of the client")
+    publisher = _Publisher(folder)
+    publisher.publish(_policy(1, hosts))
+    server = publisher.serve()
+    try:
+        updater = Updater(publisher.address, root=publisher.root, store=folder / "store", intervals=NO_WAIT)
+        first = _cpu(updater.refresh, 1)
+        checks = _cpu(updater.refresh, 50)
+        starts = _cpu(
+            lambda: Updater(publisher.address, root=publisher.root, store=folder / "store", intervals=NO_WAIT).start(),
+            9,
+        )
+        publisher.publish(_policy(2, hosts))
+        news = _cpu(updater.refresh, 1)
+    finally:
+        server.terminate()
+        server.wait()
+    _report("the first policy, fetched, verified and stored", first, None)
+    _report("a newer policy", news, None)
+    _report("a start from the plain folder, all of it verified", starts, 400.0 if hosts == LARGE else None)
+    return _report("a check that finds nothing new", checks, 10.0)
+
+
+def _cpu(call: Callable[[], object], times: int) -> list[float]:
+    """Return the milliseconds of the processor that each call took."""
+    figures = []
+    for _ in range(times):
+        began = time.process_time()
+        call()
+        figures.append((time.process_time() - began) * 1e3)
+    return figures
+
+
+def _report(title: str, figures: list[float], limit: float | None) -> bool:
+    middle = statistics.median(figures)
+    is_good = limit is None or middle <= limit
+    bounds = "" if limit is None else f"  limit {limit}: {'within' if is_good else 'ABOVE'}"
+    print(f"  {title:52} {middle:8.2f} ms  ({min(figures):.2f} to {max(figures):.2f}){bounds}")
+    return is_good
+
+
+if __name__ == "__main__":
+    sys.exit(0 if run() else 1)
