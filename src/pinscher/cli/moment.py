@@ -40,3 +40,11 @@ def at_option(command: Callable[..., int]) -> Callable[..., int]:
     return click.option(
         "--at", type=_Moment(), default=now, metavar="DATE", help="Judge as of this day or moment, not now."
     )(command)
+
+
+def moments_option(command: Callable[..., int]) -> Callable[..., int]:
+    """Add ``--at``, more than once if wanted; the verb gets ``moments``, the present one if nothing is said."""
+    return click.option(
+        "--at", "moments", type=_Moment(), multiple=True, default=lambda: (now(),), metavar="DATE",
+        help="Judge as of this day or moment, not now; may be given more than once.",
+    )(command)  # fmt: skip

@@ -1,0 +1,204 @@
+"""``pinscher plan``: when to pin, to switch and to unpin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pinscher.cli.lint import certificates_of
+from pinscher.cli.moment import at_option
+from pinscher.cli.reading import json_option, read_bytes
+from pinscher.cli.voice import ExitCode, Voice
+from pinscher.cli.writing import replace_file
+from pinscher.der import certificate_summary
+from pinscher.errors import escaped
+from pinscher.rotation.planning import (
+    Delivery,
+    Practice,
+    calendar_file,
+    chart,
+    picture,
+    read_adoption,
+    read_lifetimes,
+    rotation_plan,
+    shipped_lifetimes,
+)
+from pinscher.rotation.planning.delivery import LARGEST_CURVE
+from pinscher.rotation.planning.lifetimes import LARGEST_LIFETIMES
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from pinscher.rotation.planning import Lifetimes, Plan
+
+_FIELDS = """
+\b
+JSON:
+  host, start, until
+  share            the share of clients, in percent
+  lead_days        how long a policy is out before they have it
+  calendar         the source and the date of the limits on lifetimes
+  certificates     each with on, expires and key
+  keys             each with key, pin_by, serves_from, serves_until,
+                   unpin_from; null is before or after the plan
+  steps            in order: on, kind (pin, renew, switch, unpin), key, text,
+                   late (what follows if it is late), breaks_on
+"""
+
+
+@click.command(epilog=_FIELDS)
+@click.argument("host", metavar="HOST")
+@click.option(
+    "--cert", "certificate", metavar="FILE", help="The certificate in use; without it one is issued at the start."
+)
+@click.option(
+    "--lifetime",
+    type=click.IntRange(1, 36_500),
+    metavar="DAYS",
+    help="How long certificates are asked to last; without it as long as is allowed.",
+)
+@click.option(
+    "--renew-at",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=2 / 3,
+    show_default="0.667",
+    metavar="PART",
+    help="Renew after this part of the lifetime.",
+)
+@click.option(
+    "--keep-key",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    metavar="NUMBER",
+    help="Use one key for so many certificates.",
+)
+@click.option(
+    "--refresh",
+    type=click.FloatRange(0, 24 * 365),
+    default=0.0,
+    metavar="HOURS",
+    help="How long a running client takes at most to fetch a published bundle.",
+)
+@click.option(
+    "--adoption",
+    metavar="FILE",
+    help="The share of clients in percent by days since a publication: CSV of day,share, or TOML.",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=99.9,
+    show_default=True,
+    metavar="PERCENT",
+    help="How many of the clients must have a pin before its key serves.",
+)
+@click.option(
+    "--way-back",
+    type=click.IntRange(0, 3650),
+    default=7,
+    show_default=True,
+    metavar="DAYS",
+    help="How long after a switch the old key may have to serve again.",
+)
+@click.option("--calendar", metavar="FILE", help="Limits on lifetimes in place of the CA/Browser Forum's.")
+@click.option("--days", type=click.IntRange(1, 3660), default=365, show_default=True, help="How far to plan.")
+@click.option("--svg", "svg_file", metavar="FILE", help="Write the chart there as a picture.")
+@click.option("--ics", "ics_file", metavar="FILE", help="Write the steps there as an iCalendar file.")
+@at_option
+@json_option
+def plan(
+    host: str, *, certificate: str | None, lifetime: int | None, renew_at: float, keep_key: int, refresh: float,
+    adoption: str | None, share: float, way_back: int, calendar: str | None, days: int, svg_file: str | None,
+    ics_file: str | None, at: datetime, is_json: bool,
+) -> int:  # fmt: skip
+    """
+    Say on which day each key has to be pinned, may serve, and may be unpinned, for HOST.
+
+    A key serves no earlier than when the stated share of clients has its pin: after --adoption, and --refresh beside it
+    where clients fetch bundles. One of the two is needed. Nothing is looked up: HOST is the name on what is written.
+    """
+    voice = Voice()
+    if adoption is None and not refresh:
+        raise click.UsageError("how fast pins reach the clients is not known: give --adoption, --refresh or both")
+    curve = None if adoption is None else read_adoption(read_bytes(adoption, limit=LARGEST_CURVE), source=adoption)
+    lifetimes = _lifetimes(calendar)
+    start = at.date()
+    practice = Practice(lifetime, renew_at=renew_at, keep_key=keep_key, way_back=way_back)
+    made = rotation_plan(
+        start, start + timedelta(days=days), practice,
+        lifetimes=lifetimes, delivery=Delivery(curve, refresh / 24), share=share, current=_current(certificate),
+    )  # fmt: skip
+    if svg_file is not None:
+        _write(svg_file, picture(made, name=host).encode())
+    if ics_file is not None:
+        _write(ics_file, calendar_file(made, name=host, at=at))
+    if is_json:
+        voice.document(_document(host, made, lifetimes))
+    else:
+        _print(host, made, lifetimes, voice)
+    return ExitCode.GOOD
+
+
+def _write(file: str, content: bytes) -> None:
+    path = Path(file)
+    replace_file(path, content, expected=path.read_bytes() if path.is_file() else None)
+
+
+def _lifetimes(file: str | None) -> Lifetimes:
+    if file is None:
+        return shipped_lifetimes()
+    return read_lifetimes(read_bytes(file, limit=LARGEST_LIFETIMES), source=file)
+
+
+def _current(file: str | None) -> tuple[date, date] | None:
+    """Return the first and the last day of the first certificate in a file."""
+    if file is None:
+        return None
+    summary = certificate_summary(certificates_of(file)[0])
+    if summary.not_before is None or summary.not_after is None:
+        raise click.UsageError(f"the dates of the certificate in '{escaped(file)}' cannot be read")
+    return summary.not_before.date(), summary.not_after.date()
+
+
+def _print(host: str, made: Plan, lifetimes: Lifetimes, voice: Voice) -> None:
+    voice.answer((escaped(host), "bold"), f"  {made.start} to {made.until}")
+    voice.answer(f"{made.share:g} % of the clients have a pin {made.lead_days} days after it is published")
+    voice.answer(f"lifetimes: {escaped(lifetimes.source)} ({lifetimes.dated})")
+    voice.answer()
+    for step in made.steps:
+        voice.answer(f"{step.on}  {step.kind.value:<6}  {step.text}")
+        voice.answer(f"{'':20}late: {step.late}")
+    voice.answer()
+    for line in chart(made):
+        voice.answer(line)
+    voice.answer(f"{'':8}. pinned ahead   # serving   - pinned for a way back")
+
+
+def _document(host: str, made: Plan, lifetimes: Lifetimes) -> dict[str, object]:
+    return {
+        "host": host,
+        "start": str(made.start),
+        "until": str(made.until),
+        "share": made.share,
+        "lead_days": made.lead_days,
+        "calendar": {"source": lifetimes.source, "date": str(lifetimes.dated)},
+        "certificates": [{"on": str(one.on), "expires": str(one.expires), "key": one.key} for one in made.issuances],
+        "keys": [
+            {"key": term.key, "pin_by": _day(term.pin_by), "serves_from": str(term.serves_from),
+             "serves_until": _day(term.serves_until), "unpin_from": _day(term.unpin_from)}
+            for term in made.terms
+        ],
+        "steps": [
+            {"on": str(step.on), "kind": step.kind.value, "key": step.key, "text": step.text, "late": step.late,
+             "breaks_on": _day(step.breaks_on)}
+            for step in made.steps
+        ],
+    }  # fmt: skip
+
+
+def _day(on: date | None) -> str | None:
+    return None if on is None else str(on)
