@@ -19,10 +19,12 @@ ENTRY = (
     '"value":"Bearer %s"}]},"response":{"content":{"text":"%s"}}}'
 )
 MEASURED = """
-import resource, sys
+import sys
 from pinscher.cli.app import run
 code = run(sys.argv[1:])
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+# What getrusage says begins with the size of the process that forked; this is of the program alone.
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print("peak", peak, file=sys.stderr)
 sys.exit(code)
 """
 
@@ -45,7 +47,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_damaged_har_of_200_megabytes_is_read_in_bounded_memory(damaged: Path) -> None:
-    """The peak of the whole process stays below 150 MB, every entry counts, and the damage has its line."""
+    """The peak of the whole process stays below 100 MB, every entry counts, and the damage has its line."""
     assert damaged.stat().st_size > 200_000_000
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, "discover", str(damaged)],
@@ -53,7 +55,7 @@ def test_a_damaged_har_of_200_megabytes_is_read_in_bounded_memory(damaged: Path)
     )  # fmt: skip
     assert 2 == done.returncode
     *said, peak = done.stderr.splitlines()
-    assert int(peak.split()[1]) < 150_000, peak
+    assert int(peak.split()[1]) < 100_000, peak
     assert "last.bank.example" in done.stdout
     assert "api9.bank.example" in done.stdout
     assert any("damaged: the file ends where a value was expected" in line for line in said)
