@@ -26,6 +26,8 @@ VERBS = (
     "lab",
     "forward",
     "lint",
+    "survive",
+    "plan",
     "import",
     "export",
     "convert",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pinscher.cli.certificates import counted
 from pinscher.cli.lint import certificates_of
 from pinscher.cli.moment import at_option
 from pinscher.cli.reading import json_option, read_bytes
@@ -166,7 +167,7 @@ def _current(file: str | None) -> tuple[date, date] | None:
 
 def _print(host: str, made: Plan, lifetimes: Lifetimes, voice: Voice) -> None:
     voice.answer((escaped(host), "bold"), f"  {made.start} to {made.until}")
-    voice.answer(f"{made.share:g} % of the clients have a pin {made.lead_days} days after it is published")
+    voice.answer(f"{made.share:g} % of the clients have a pin {counted(made.lead_days, 'day')} after it is published")
     voice.answer(f"lifetimes: {escaped(lifetimes.source)} ({lifetimes.dated})")
     voice.answer()
     for step in made.steps:

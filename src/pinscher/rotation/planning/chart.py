@@ -60,7 +60,7 @@ def picture(plan: Plan, *, name: str) -> str:
     rows = list(_shown(plan))
     height = _TOP + _ROW * len(rows) + 46
     title = escape(
-        f"{escaped(name, limit=_LONGEST_NAME)}: {plan.share:g} % of clients have a pin after {plan.lead_days} days"
+        f"{escaped(name, limit=_LONGEST_NAME)}: {plan.share:g} % of clients have a pin {plan.lead_days} days after its publication"
     )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}">',
