@@ -168,3 +168,42 @@ async def _quic(pinning: Pinning, port: int) -> None:
         writer.write(BODY)
         writer.write_eof()
         assert BODY == await asyncio.wait_for(reader.read(), TIMEOUT)
+
+
+def http3(pinning: Pinning, port: int) -> None:
+    """Post over HTTP/3, in the framing that aioquic has for it."""
+    asyncio.run(_http3(pinning, port))
+
+
+async def _http3(pinning: Pinning, port: int) -> None:
+    from aioquic.asyncio.protocol import QuicConnectionProtocol
+    from aioquic.h3.connection import H3Connection
+    from aioquic.h3.events import DataReceived
+    from aioquic.quic.configuration import QuicConfiguration
+
+    from pinscher.clients.aioquic import connect
+
+    answered = asyncio.get_running_loop().create_future()
+
+    class Posting(QuicConnectionProtocol):
+        """A client of HTTP/3 with one request."""
+
+        def post(self) -> None:
+            """Send the request."""
+            self.http = H3Connection(self._quic)
+            stream = self._quic.get_next_available_stream_id()
+            named = {":method": "POST", ":scheme": "https", ":authority": HOST, ":path": "/"}
+            self.http.send_headers(stream, [(name.encode(), value.encode()) for name, value in named.items()])
+            self.http.send_data(stream, BODY, end_stream=True)
+            self.transmit()
+
+        def quic_event_received(self, event: Any) -> None:
+            """Hear of the answer."""
+            for told in self.http.handle_event(event) if hasattr(self, "http") else ():
+                if isinstance(told, DataReceived):
+                    answered.set_result(told.data)
+
+    told = QuicConfiguration(is_client=True, alpn_protocols=["h3"], idle_timeout=TIMEOUT)
+    async with connect(pinning.judge, HOST, port, configuration=told, create_protocol=Posting) as protocol:
+        protocol.post()  # type: ignore[attr-defined]
+        assert BODY == await asyncio.wait_for(answered, TIMEOUT)

@@ -1,4 +1,4 @@
-"""A QUIC server on the loopback, in a thread of its own, that echoes streams and counts what it is sent."""
+"""A server of QUIC and HTTP/3 on the loopback, in a thread of its own, that echoes and counts what it is sent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from aioquic.asyncio import QuicConnectionProtocol, serve
+from aioquic.h3.connection import H3Connection
+from aioquic.h3.events import DataReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import HandshakeCompleted, QuicEvent, StreamDataReceived
 from cryptography.x509 import load_der_x509_certificate
@@ -43,8 +45,17 @@ class QuicServer:
         server = self
 
         class Echo(QuicConnectionProtocol):
+            http: H3Connection | None = None
+
             def quic_event_received(self, event: QuicEvent) -> None:
                 server.saw(event)
+                if isinstance(event, HandshakeCompleted) and event.alpn_protocol == "h3":
+                    self.http = H3Connection(self._quic)
+                for told in [] if self.http is None else self.http.handle_event(event):
+                    if isinstance(told, DataReceived) and told.stream_ended:
+                        self.http.send_headers(told.stream_id, [(b":status", b"200")])
+                        self.http.send_data(told.stream_id, told.data, end_stream=True)
+                        self.transmit()
                 if isinstance(event, StreamDataReceived) and self._quic.tls.alpn_negotiated == "echo":
                     self._quic.send_stream_data(event.stream_id, event.data, event.end_stream)
                     self.transmit()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +12,12 @@ from pinscher.clients import UnsupportedTransportError
 from pinscher.lab.server import TlsServer
 
 from .clients import BODY, HOST
-from .own_tls import STACKS, Pinning, Stack, quic
+from .own_tls import STACKS, Pinning, Stack, http3, quic
 from .quic_server import QuicServer
 from .test_clients import World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pinscher.lab.authority import HeldCertificate
@@ -159,12 +161,14 @@ def test_report_only_goes_through_and_is_told(scene: Scene, stack: Stack, tmp_pa
         assert isinstance(error, UnsupportedTransportError)
 
 
-def quic_played(pinning: Pinning, held: HeldCertificate) -> tuple[Exception | None, QuicServer]:
+def quic_played(
+    pinning: Pinning, held: HeldCertificate, exchange: Callable[[Pinning, int], None] = quic
+) -> tuple[Exception | None, QuicServer]:
     """Play an exchange over QUIC."""
     caught: Exception | None = None
     with QuicServer(held).running() as server:
         try:
-            quic(pinning, server.port)
+            exchange(pinning, server.port)
         except Exception as error:  # noqa: BLE001  (as above)
             caught = error
     return caught, server
@@ -215,3 +219,68 @@ def test_quic_report_only_goes_through_and_is_told(scene: Scene, tmp_path: Path)
     error, server = quic_played(pinning, scene.root.issue(HOST))
     assert (None, BODY) == (error, server.content)
     assert [pinscher.Outcome.NO_MATCHING_PIN] == [one.outcome for one in scene.told]
+
+
+def test_http3_reaches_the_genuine_server_and_gives_an_impostor_nothing(scene: Scene, tmp_path: Path) -> None:
+    """A request in HTTP/3's framing is answered by the pinned server; an impostor sees no byte of a stream."""
+    error, server = quic_played(scene.pinning(tmp_path), scene.genuine, http3)
+    assert (None, True) == (error, BODY in server.content)
+    error, server = quic_played(scene.pinning(tmp_path), scene.root.issue(HOST), http3)
+    assert (0, 0) == (server.application_bytes, server.handshakes)
+    verdict = pinscher.verdict_of(error)
+    assert verdict is not None
+    assert pinscher.Outcome.NO_MATCHING_PIN is verdict.outcome
+
+
+def test_pyopenssl_refuses_to_renegotiate(scene: Scene, tmp_path: Path) -> None:
+    """In TLS 1.2 a server that has been let through cannot show another certificate on the same connection."""
+    from cryptography import x509
+    from OpenSSL import SSL
+
+    from pinscher.clients.pyopenssl import Connector
+
+    pinning = scene.pinning(tmp_path)
+    settings = SSL.Context(SSL.TLS_SERVER_METHOD)
+    settings.set_max_proto_version(SSL.TLS1_2_VERSION)
+    settings.use_certificate(x509.load_der_x509_certificate(scene.genuine.der))
+    settings.use_privatekey(scene.genuine.key.private)
+    client, server = Connector(pinning.judge).connection(HOST), SSL.Connection(settings, None)
+    server.set_accept_state()
+    _pump(client, server)
+    client.send(BODY)
+    _carry(client, server)
+    assert BODY == server.recv(len(BODY))
+    assert server.renegotiate()
+    with pytest.raises(SSL.Error, match=r"no.renegotiation"):
+        _turn(client, server)
+
+
+def _turn(client: Any, server: Any) -> None:
+    """Let both sides say and hear what is waiting."""
+    from OpenSSL import SSL
+
+    for _ in range(4):
+        with contextlib.suppress(SSL.WantReadError):
+            server.do_handshake()
+        for side, other in ((server, client), (client, server)):
+            _carry(side, other)
+            with contextlib.suppress(SSL.WantReadError):
+                other.recv(1)
+
+
+def _pump(client: Any, server: Any) -> None:
+    from OpenSSL import SSL
+
+    for _ in range(4):
+        for side, other in ((client, server), (server, client)):
+            with contextlib.suppress(SSL.WantReadError):
+                side.do_handshake()
+            _carry(side, other)
+
+
+def _carry(source: Any, sink: Any) -> None:
+    from OpenSSL import SSL
+
+    with contextlib.suppress(SSL.WantReadError):
+        while waiting := source.bio_read(65_536):
+            sink.bio_write(waiting)
