@@ -10,7 +10,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from publisher import START, pin
 
+from pinscher import Action, HostPattern, HostPolicy, Outcome, Pin, PinSet, Policy, Verdict
 from pinscher.lab.authority import Authority
 from pinscher.lab.server import load
 from pinscher.updates import (
@@ -19,6 +21,7 @@ from pinscher.updates import (
     RepositoryUnreachableError,
     SlowRetrievalError,
 )
+from pinscher.updates.channel import report_only, reporting_context
 from pinscher.updates.errors import AbsentFileError
 from pinscher.updates.fetcher import Mirror
 
@@ -79,42 +82,75 @@ def test_the_limit_is_exact(server: Server) -> None:
         Mirror(server.address, limits=LIMITS)("metadata/timestamp.json", 99)
 
 
-def test_https_is_verified() -> None:
+class Https:
+    """A server of one file over HTTPS on the loopback, with its own authority."""
+
+    def __init__(self) -> None:
+        self.authority = Authority.root()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        leaf = self.authority.issue("localhost")
+        load(context, leaf.chain_pem + leaf.key_pem)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"served")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Quiet(http.server.ThreadingHTTPServer):
+            daemon_threads = False
+
+            def handle_error(self, *_: object) -> None:
+                pass
+
+        self._server = Quiet(("127.0.0.1", 0), Handler)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+        self.address = f"https://localhost:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def https() -> Iterator[Https]:
+    """Return a server over HTTPS."""
+    serving = Https()
+    yield serving
+    serving.close()
+
+
+def test_https_is_verified(https: Https) -> None:
     """A server whose certificate nobody trusts is not asked for anything; one that is trusted serves."""
-    authority = Authority.root()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf = authority.issue("localhost")
-    load(context, leaf.chain_pem + leaf.key_pem)
+    with pytest.raises(RepositoryUnreachableError, match=r"(?i)certificate.verify.failed"):
+        Mirror(https.address, limits=LIMITS)("x", 100)
+    trusting = ssl.create_default_context(cadata=https.authority.pem.decode())
+    assert b"served" == Mirror(https.address, limits=LIMITS, context=trusting)("x", 100)
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"served")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Quiet(http.server.ThreadingHTTPServer):
-        daemon_threads = False
-
-        def handle_error(self, *_: object) -> None:
-            pass
-
-    serving = Quiet(("127.0.0.1", 0), Handler)
-    serving.socket = context.wrap_socket(serving.socket, server_side=True)
-    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        address = f"https://localhost:{serving.server_address[1]}"
-        with pytest.raises(RepositoryUnreachableError, match=r"(?i)certificate.verify.failed"):
-            Mirror(address, limits=LIMITS)("x", 100)
-        trusting = ssl.create_default_context(cadata=authority.pem.decode())
-        assert b"served" == Mirror(address, limits=LIMITS, context=trusting)("x", 100)
-    finally:
-        serving.shutdown()
-        serving.server_close()
-        thread.join()
+def test_wrong_pins_report_and_do_not_keep_updates_away(https: Https) -> None:
+    """The policy's pins on the updates' own channel report, and refuse nothing; an untrusted server is still refused."""
+    wrong = Policy(
+        [
+            HostPolicy(HostPattern("localhost"), PinSet([Pin.parse(pin("wrong"))])),
+            HostPolicy(HostPattern("other.example"), unpinned="because"),
+        ]
+    )
+    verdicts: list[Verdict] = []
+    context = reporting_context(wrong, at=START, on_verdict=verdicts.append, trust=https.authority.pem)
+    assert b"served" == Mirror(https.address, limits=LIMITS, context=context)("x", 100)
+    assert [(Outcome.NO_MATCHING_PIN, Action.ALLOW)] == [(one.outcome, one.action) for one in verdicts]
+    stranger = reporting_context(wrong, at=START, on_verdict=verdicts.append, trust=Authority.root().pem)
+    with pytest.raises(RepositoryUnreachableError):
+        Mirror(https.address, limits=LIMITS, context=stranger)("x", 100)
+    assert report_only(wrong, START) == report_only(report_only(wrong, START), START)
 
 
 def test_a_tls_handshake_that_never_ends() -> None:
