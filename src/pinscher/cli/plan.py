@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,10 +126,9 @@ def plan(
         raise click.UsageError("how fast pins reach the clients is not known: give --adoption, --refresh or both")
     curve = None if adoption is None else read_adoption(read_bytes(adoption, limit=LARGEST_CURVE), source=adoption)
     lifetimes = _lifetimes(calendar)
-    start = at.date()
     practice = Practice(lifetime, renew_at=renew_at, keep_key=keep_key, way_back=way_back)
     made = rotation_plan(
-        start, start + timedelta(days=days), practice,
+        at.date(), days, practice,
         lifetimes=lifetimes, delivery=Delivery(curve, refresh / 24), share=share, current=_current(certificate),
     )  # fmt: skip
     if svg_file is not None:

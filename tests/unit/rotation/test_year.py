@@ -74,7 +74,7 @@ def _delay(share: float) -> int:
 def _year(lifetime: int, *, keep_key: int = 1, late: int = 0, early: int = 0, is_followed: bool = True) -> Year:
     """Return the year of a plan, its pins published *late* and dropped *early*, or no policy published at all."""
     practice = Practice(lifetime, keep_key=keep_key, way_back=5)
-    plan = rotation_plan(START, YEAR, practice, lifetimes=shipped_lifetimes(), delivery=DELIVERY, share=SHARE)
+    plan = rotation_plan(START, 365, practice, lifetimes=shipped_lifetimes(), delivery=DELIVERY, share=SHARE)
     keys = {term.key: SigningKey.generate("p256") for term in plan.terms}
     lab = Authority.root(
         "Year Root", not_before=_noon(START - timedelta(days=9)), not_after=_noon(YEAR + timedelta(days=999))

@@ -123,20 +123,19 @@ class Plan:
 
 
 def rotation_plan(
-    start: date, until: date, practice: Practice, *,
+    start: date, days: int, practice: Practice, *,
     lifetimes: Lifetimes, delivery: Delivery, share: float, current: tuple[date, date] | None = None,
 ) -> Plan:  # fmt: skip
     """
-    Return the plan from *start* until *until* for a share of the clients in percent.
+    Return the plan of so many *days* from *start* on, for a share of the clients in percent.
 
     *current* are the days of issuance and of expiry of the certificate in use; without it one is issued at the start.
     Raises :class:`PlanError`, and ``UnreachableShareError`` for a share that is never reached.
     """
-    if not start < until <= start + timedelta(days=LONGEST_PLAN):
-        raise PlanError(f"a plan ends after it begins and within {LONGEST_PLAN} days, found {start} to {until}")
+    _check(start, days, delivery, share)
     if current is not None and current[1] <= start:
         raise PlanError(f"the certificate in use expired on {current[1]}: renew it first, and plan from there")
-    lead = delivery.lead_days(share)
+    until, lead = start + timedelta(days=days), delivery.lead_days(share)
     issuances = tuple(_issuances(start, until, practice, lifetimes, lead, current))
     terms = _terms(issuances, practice, lead)
     steps = sorted(_steps(issuances, terms, delivery, lead), key=lambda step: (step.on, _ORDER.index(step.kind)))
@@ -144,6 +143,19 @@ def rotation_plan(
 
 
 _ORDER = tuple(StepKind)
+_LAST_YEAR = 9_500
+"""A plan begins before it, so that a lifetime and a lead time of centuries still have dates."""
+
+
+def _check(start: date, days: int, delivery: Delivery, share: float) -> None:
+    if not 1 <= days <= LONGEST_PLAN or start.year > _LAST_YEAR:
+        raise PlanError(
+            f"a plan has 1 to {LONGEST_PLAN} days and begins before {_LAST_YEAR}, found {days} from {start} on"
+        )
+    if not 0 < share <= 100:
+        raise PlanError(f"a share of the clients is more than 0 and at most 100 percent, found {share:g}")
+    if not 0 <= delivery.refresh_days <= LONGEST_PLAN:
+        raise PlanError(f"a refresh takes 0 to {LONGEST_PLAN} days, found {delivery.refresh_days:g}")
 
 
 def _issuances(

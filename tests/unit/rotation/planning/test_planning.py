@@ -33,7 +33,7 @@ CURVE = Adoption(((1, 10), (3, 60), (13, 100)))
 
 def _plan(days: int = 365, *, lead: float = 10, practice: Practice | None = None, **more: object) -> Plan:
     given = {"lifetimes": shipped_lifetimes(), "delivery": Delivery(refresh_days=lead), "share": 99.9} | more
-    return rotation_plan(START, START + timedelta(days=days), practice or Practice(), **given)  # type: ignore[arg-type]
+    return rotation_plan(START, days, practice or Practice(), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,11 @@ def test_step_says_what_breaks_when_it_is_late() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: _plan(0), "a plan ends after it begins"),
-        (lambda: _plan(LONGEST_PLAN + 1), "a plan ends after it begins"),
+        (lambda: _plan(0), "a plan has 1 to 3660 days"),
+        (lambda: _plan(share=0.0), "a share of the clients is more than 0"),
+        (lambda: _plan(share=float("nan")), "a share of the clients is more than 0"),
+        (lambda: _plan(lead=float("nan")), "a refresh takes 0 to"),
+        (lambda: _plan(LONGEST_PLAN + 1), "a plan has 1 to 3660 days"),
         (lambda: _plan(current=(date(2026, 1, 1), START)), "the certificate in use expired on 2026-11-21"),
         (lambda: _plan(lifetimes=Lifetimes("x", START, ((date(2090, 1, 1), 1),))), "nothing says how long"),
         (lambda: Practice(renew_at=1.0), "renewed between"),

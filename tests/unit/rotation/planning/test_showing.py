@@ -28,7 +28,7 @@ EVIL = 'x"><script>alert(1)</script>\r\nBEGIN:VEVENT,;\\\x1b[2J\u202e'
 def _plan(days: int = 365, lead: float = 10, **practice: object) -> Plan:
     held = Practice(100, **practice)  # type: ignore[arg-type]
     return rotation_plan(
-        START, START + timedelta(days=days), held,
+        START, days, held,
         lifetimes=shipped_lifetimes(), delivery=Delivery(refresh_days=lead), share=99.9,
     )  # fmt: skip
 
