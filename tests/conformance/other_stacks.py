@@ -44,6 +44,7 @@ OTHERS = [
     Row("aioquic", "aioquic", "`clients.aioquic.connect(judge, host, port)`", _JUDGED, f"{_NO_LIVE}; no 0-RTT", _QUIC),
     Row("pycurl", "pycurl", "`clients.pycurl.pin(handle, policy, url)`", _LEAF, "options set afterwards; no verdict; other policies are refused", _OWN),
     Row("curl_cffi", "curl_cffi", "`clients.curl_cffi.PinnedSession(policy, host)`", _LEAF, "no verdict; redirects, proxies and HTTP/3 are off; other policies are refused", _OWN),
+    Row("PySide (Qt)", "PySide6-Essentials", "`clients.pyside.PinnedAccessManager(judge)`", "the whole policy on the validated chain, before the request", f"{_NO_LIVE}; redirects are not followed; Finished and a client certificate are sent before; `QSslSocket` by itself", "tests/conformance/test_pyside.py::test_qt_sends_an_impostor_nothing"),
     Row("grpcio", "grpcio", "refused by name; behind `pinscher forward --alpn h2`", "nothing", "no hook, and no way to ask for the chain", _REFUSED),
     Row("psycopg, libpq", "psycopg", "refused by name; behind `pinscher forward --starttls postgres`", "nothing", "no hook; `sslrootcert` names authorities", _REFUSED),
     Row("confluent-kafka", "confluent-kafka", "refused by name; behind `pinscher forward`", "nothing", "no hook; `ssl.ca.location` names authorities", _REFUSED),
