@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pinscher.cli.reading import json_option
-from pinscher.cli.repo_options import repository_argument, repository_at, signing_keys, tell_lacking
+from pinscher.cli.repo_options import repository_argument, repository_at, signing_keys, tell_changes, tell_lacking
 from pinscher.cli.voice import ExitCode, Voice
 
 _FIELDS = """
@@ -25,14 +25,19 @@ def command(repository: str, *, key: str, roles: tuple[str, ...], is_json: bool)
     """
     Sign what is staged in REPO with one key.
 
-    Look at what you sign: 'pinscher repo status' says what is staged, and the policies lie in staging/targets.
+    What the staged policies change for clients is shown; the policies themselves lie in staging/targets.
     Addresses of keys are those of securesystemslib: hsm: (PKCS#11), gcpkms:, awskms:, azurekms:, gnupg: and others;
     each needs its own package.
     """
-    from pinscher.updates.repository import sign  # noqa: PLC0415
+    from pinscher.updates.repository import bundle_of, published_policy, sign, staged_policy  # noqa: PLC0415
 
     voice, place = Voice(), repository_at(repository)
     place.require()
+    for name in place.staged_roles():
+        staged = staged_policy(place, name) if not roles or name in roles else None
+        if staged is not None:
+            bundle = "override.json" if name == "override" else bundle_of(place, name)
+            tell_changes(published_policy(place, bundle, name), staged, voice)
     lacking = sign(place, signing_keys([key])[0], roles=roles)
     if is_json:
         voice.document({"signed": list(lacking), "lacking": lacking})

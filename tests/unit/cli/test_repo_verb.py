@@ -82,6 +82,7 @@ def test_two_people_publish(shell: Shell) -> None:
     assert "warning: targets waits: it lacks 1 signature" in err
     out, err = shell("repo sign repo --key bob.key")
     assert (out, "repo renew" in err) == ("targets version 3 is completely signed\n", True)
+    assert "app version 1 -> 2: 1 change" in err
     assert ["targets"] == shell.json("repo renew repo --online-key online.key")["published"]
     assert "targets version 3, published" in shell("repo status repo")[0]
 

@@ -40,6 +40,7 @@ from pinscher.updates.repository import (
     renew,
     rotate,
     sign,
+    staged_policy,
     start,
     status,
     withdrawn,
@@ -293,7 +294,7 @@ def test_a_broken_repository(publisher: Publisher, tmp_path: Path) -> None:
     repository = publisher.repository
     for folder in (Path(repository.public) / "targets").iterdir():
         folder.write_bytes(b"{}")
-    with pytest.raises(RepositoryError, match="the published bundle cannot be used"):
+    with pytest.raises(BrokenRepositoryError, match="is not what its metadata describe"):
         publish(repository, policy(2), at=publisher.clock())
     shutil.rmtree(Path(repository.public) / "targets")
     with pytest.raises(BrokenRepositoryError, match="is missing"):
@@ -316,6 +317,26 @@ def test_a_bundle_that_was_left_behind(publisher: Publisher) -> None:
     shutil.rmtree(Path(publisher.repository.path) / "staging" / "targets")
     with pytest.raises(BrokenRepositoryError, match="is not in the staging folder"):
         publisher.renew()
+
+
+def test_what_is_staged_is_what_its_signers_see(publisher: Publisher) -> None:
+    """A staged bundle that somebody altered is neither shown nor published, and one that is no policy is told."""
+    repository = publisher.repository
+    publish(repository, policy(2), at=publisher.clock())
+    assert (policy(2), None) == (staged_policy(repository, "targets"), staged_policy(repository, "root"))
+    [staged] = (Path(repository.path) / "staging" / "targets").iterdir()
+    staged.write_bytes(policy(2, key="another").to_json())
+    for name in ("alice", "bob"):
+        sign(repository, publisher.keys[name])
+    for action in (lambda: staged_policy(repository, "targets"), publisher.renew):
+        with pytest.raises(BrokenRepositoryError, match="is not what its metadata describe"):
+            action()
+    metadata = repository.staged("targets")
+    assert metadata is not None
+    metadata.signed.targets["policy.json"] = repository.stage_bundle("policy.json", b"{}")
+    repository.stage("targets", metadata)
+    with pytest.raises(RepositoryError, match="what is staged for 'targets' cannot be used"):
+        staged_policy(repository, "targets")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, publisher: Publisher) -> None:

@@ -18,7 +18,14 @@ from pinscher.updates.repository.errors import (
 from pinscher.updates.repository.keys import SigningKey, make_key, public_key
 from pinscher.updates.repository.layout import Repository
 from pinscher.updates.repository.override import override
-from pinscher.updates.repository.publish import Objection, Publication, bundle_of, publish, published_policy
+from pinscher.updates.repository.publish import (
+    Objection,
+    Publication,
+    bundle_of,
+    publish,
+    published_policy,
+    staged_policy,
+)
 from pinscher.updates.repository.renew import Renewed, renew
 from pinscher.updates.repository.roles import RoleKeys
 from pinscher.updates.repository.rotate import rotate
@@ -50,6 +57,7 @@ __all__ = [
     "renew",
     "rotate",
     "sign",
+    "staged_policy",
     "start",
     "status",
     "withdrawn",

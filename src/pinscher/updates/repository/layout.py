@@ -16,6 +16,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import Metadata, Root, Signed, TargetFile, Targets
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
@@ -151,14 +152,14 @@ class Repository:
         content = _content(os.path.join(self.path, "staging", "targets", _hashed(described)))
         if content is None:
             raise BrokenRepositoryError(f"the bundle '{escaped(described.path)}' is not in the staging folder")
-        self._write(served, content)
+        self._write(served, _checked(described, content))
 
     def bundle(self, described: TargetFile) -> bytes:
         """Return the bytes of a bundle, staged or published."""
         for folder in (os.path.join(self.path, "staging"), self.public):
             content = _content(os.path.join(folder, "targets", _hashed(described)))
             if content is not None:
-                return content
+                return _checked(described, content)
         raise BrokenRepositoryError(f"the bundle '{escaped(described.path)}' is missing")
 
     def forget_bundles(self) -> None:
@@ -192,6 +193,17 @@ def copy_of(metadata: Metadata[Any]) -> Metadata[Any]:
     copied: Metadata[Any] = Metadata.from_bytes(metadata.to_bytes(_SERIALIZER))
     copied.signatures.clear()
     return copied
+
+
+def _checked(described: TargetFile, content: bytes) -> bytes:
+    """Refuse other bytes than the metadata describe: what is shown to signers is what they sign."""
+    try:
+        described.verify_length_and_hashes(content)
+    except LengthOrHashMismatchError:
+        raise BrokenRepositoryError(
+            f"the bundle '{escaped(described.path)}' is not what its metadata describe"
+        ) from None
+    return content
 
 
 def _hashed(described: TargetFile) -> str:

@@ -15,7 +15,7 @@ from pinscher.updates.bundle import HOSTS_FIELD, check_hosts, patterns_of, polic
 from pinscher.updates.errors import UpdateError
 from pinscher.updates.limits import TARGETS_LIFETIME
 from pinscher.updates.repository.errors import RefusedPublicationError, RepositoryError
-from pinscher.updates.repository.layout import BUNDLE, TOP_ROLES
+from pinscher.updates.repository.layout import BUNDLE, OVERRIDE_BUNDLE, OVERRIDE_ROLE, TOP_ROLES
 from pinscher.updates.repository.roles import restage, role_of
 from pinscher.updates.trust import EPOCH_FIELD
 
@@ -110,6 +110,19 @@ def published_policy(repository: Repository, bundle: str, role: str) -> Policy |
         return policy_of(repository.bundle(described))
     except UpdateError as error:
         raise RepositoryError(f"the published bundle cannot be used: {error}") from None
+
+
+def staged_policy(repository: Repository, role: str) -> Policy | None:
+    """Return the policy that is staged for a role, as its signers should see it, or None."""
+    metadata = repository.staged(role)
+    targets = getattr(metadata.signed, "targets", None) if metadata is not None else None
+    bundle = OVERRIDE_BUNDLE if role == OVERRIDE_ROLE else BUNDLE if role == "targets" else f"{role}/{BUNDLE}"
+    if not isinstance(targets, dict) or bundle not in targets:
+        return None
+    try:
+        return policy_of(repository.bundle(targets[bundle]))
+    except UpdateError as error:
+        raise RepositoryError(f"what is staged for '{escaped(role)}' cannot be used: {error}") from None
 
 
 def stage_bundle(repository: Repository, role: str, bundle: str, policy: Policy, *, at: datetime) -> None:
