@@ -10,13 +10,14 @@ import connections
 import costs
 import lab
 import store
+import survival
 import updates
 
 
 def main() -> int:
     """Print every figure with its spread and its limit."""
     print(f"Python {platform.python_version()}, {ssl.OPENSSL_VERSION}, {platform.machine()}")
-    is_good = all([costs.run(), connections.run(), lab.run(), store.run(), updates.run()])
+    is_good = all([costs.run(), connections.run(), lab.run(), store.run(), survival.run(), updates.run()])
     print(f"\n{'every limit is kept' if is_good else 'a limit is not kept'}")
     return 0 if is_good else 1
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MOST_WORK = 3_000_000
+MOST_WORK = 1_000_000
 """Paths that are looked at, summed over all branches, before the search is cut short."""
+_DEEPEST = 300
+"""Pins beyond which a set is not made smaller."""
 _MOST_COMPARED = 1_500
 """Different paths up to which those that hold another one's keys are left out, which takes the square of it."""
 
@@ -82,7 +84,11 @@ class _Search:
         self.is_whole = True
 
     def best(self) -> int:
-        self._branch(self._masks, 0, 0)
+        if self._best.bit_count() > max(self.at_least, _DEEPEST):
+            # Nobody keeps up so many pins, and a search as deep as that would overflow the stack.
+            self.is_whole = False
+        else:
+            self._branch(self._masks, 0, 0)
         return self._best
 
     def _branch(self, masks: list[int], chosen: int, forbidden: int) -> None:
@@ -97,31 +103,42 @@ class _Search:
             self.is_whole = False
             return
         shortest = min((mask & ~forbidden for mask in masks), key=int.bit_count)
-        while shortest:
-            element = shortest & -shortest
+        for element in _elements(shortest):
             self._branch([mask for mask in masks if not mask & element], chosen | element, forbidden)
             # From here on every set without this element is looked at, and those with it have been.
             forbidden |= element
-            shortest ^= element
             if any(not mask & ~forbidden for mask in masks):
                 return
 
 
 def _greedy(masks: list[int]) -> int:
     """Return a set that covers everything, by taking the element of the most uncovered paths again and again."""
+    elements = [_elements(mask) for mask in masks]
+    paths: dict[int, list[int]] = {}
+    for number, held in enumerate(elements):
+        for element in held:
+            paths.setdefault(element, []).append(number)
+    counts = {element: len(numbers) for element, numbers in paths.items()}
+    uncovered = set(range(len(masks)))
     chosen = 0
-    while masks:
-        counts: dict[int, int] = {}
-        for mask in masks:
-            rest = mask
-            while rest:
-                element = rest & -rest
-                counts[element] = counts.get(element, 0) + 1
-                rest ^= element
+    while uncovered:
         best = min(counts, key=lambda element: (-counts[element], element))
         chosen |= best
-        masks = [mask for mask in masks if not mask & best]
+        for number in uncovered.intersection(paths[best]):
+            uncovered.discard(number)
+            for element in elements[number]:
+                counts[element] -= 1
     return chosen
+
+
+def _elements(mask: int) -> list[int]:
+    """Return the elements of a mask, each as a mask of its own."""
+    found = []
+    while mask:
+        element = mask & -mask
+        found.append(element)
+        mask ^= element
+    return found
 
 
 def _packed(masks: list[int]) -> int:

@@ -72,6 +72,16 @@ def test_search_cut_short_still_covers_and_says_that_it_proved_nothing() -> None
     assert all(set(cover.chosen) & set(path) for path in paths)
 
 
+def test_cover_of_hundreds_of_pins_is_not_made_smaller() -> None:
+    """A set that nobody could keep up is given as it was found first, and not called the smallest."""
+    chance = random.Random(7)
+    elements = [number.to_bytes(2) for number in range(3_000)]
+    cover = smallest_cover([tuple(chance.sample(elements, 3)) for _ in range(3_000)])
+    assert cover is not None
+    assert not cover.is_smallest
+    assert len(cover.chosen) > cover.at_least > 300
+
+
 def test_thousands_of_different_paths_are_covered() -> None:
     """Beyond the number of paths that are compared with each other the answer is the same."""
     paths = [(number.to_bytes(2), b"x" if number % 2 else b"y") for number in range(4_000)]
