@@ -69,10 +69,11 @@ def renew(
     if not snapshot.signatures:
         _sign_online(repository, "snapshot", snapshot, keys)
     _sign_online(repository, "timestamp", timestamp, keys)
-    for role, metadata in ready.items():
+    for metadata in ready.values():
         if isinstance(metadata.signed, Targets):
             for described in metadata.signed.targets.values():
                 repository.publish_bundle(described)
+    for role, metadata in ready.items():
         repository.publish(role, metadata)
     repository.publish("snapshot", snapshot)
     repository.publish("timestamp", timestamp)
