@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,3 +229,47 @@ def test_the_page_about_finding_what_to_pin_is_true(tmp_path: Path) -> None:
         assert 0 == ran.returncode, ran.stdout + ran.stderr
     assert "api.bank.example" in (tmp_path / "draft.toml").read_text()
     assert "report-only" in (tmp_path / "pinned.toml").read_text()
+
+
+def _commands(page: str) -> list[str]:
+    """Return the commands of a page's blocks without a language, one by one."""
+    blocks = (block for _, block in _blocks(page, ""))
+    return [line for block in blocks for line in block.splitlines() if line.startswith("pinscher ")]
+
+
+def test_the_page_about_survival_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the page about survival ends as it says, on a host below a root and its cross-sign."""
+    from pinscher.lab.encoding import pem
+
+    after = datetime.now(UTC) + timedelta(days=900)
+    old, new = (Authority.root(name, not_after=after) for name in ("Old Root", "New Root"))
+    issuing, second = (new.intermediate(name, not_after=after) for name in ("Issuing CA", "Issuing CA 2"))
+    held = issuing.issue("api.bank.example")
+    (tmp_path / "chain.pem").write_bytes(held.chain_pem)
+    (tmp_path / "intermediates.pem").write_bytes(new.cross_signed_by(old).pem)
+    (tmp_path / "next.pem").write_bytes(second.pem)
+    (tmp_path / "roots.pem").write_bytes(pem("CERTIFICATE", old.certificate, new.certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    head = 'format = 1\nname = "bank"\nversion = 1\n[hosts."api.bank.example"]\n'
+    commands = _commands("prove-a-pin-set-survives.md")
+    for day, moment in (("2026-11-21", datetime.now(UTC)), ("2027-11-21", datetime.now(UTC) + timedelta(days=365))):
+        commands = [command.replace(day, f"{moment:%Y-%m-%dT%H:%M:%SZ}") for command in commands]
+    for pinned, codes in ((held.der, [0, 0, 1, 0]), (new.certificate, [0, 0, 0, 0]), (old.certificate, [1, 1, 1, 1])):
+        (tmp_path / "pins.toml").write_text(f'{head}pins = ["{Pin.of(pinned)}"]\n')
+        ran = [_ran(command, tmp_path) for command in commands]
+        assert codes == [one.returncode for one in ran], [one.stdout + one.stderr for one in ran]
+        assert ["trusted by system" in one.stdout for one in ran] == [code == 1 for code in codes]
+
+
+def test_the_page_about_rotation_is_true(tmp_path: Path) -> None:
+    """Every command of the page about rotation makes a plan from the curve that the page shows."""
+    ((_, curve),) = _blocks("plan-a-rotation.md", "csv")
+    (tmp_path / "adoption.csv").write_text(curve)
+    (tmp_path / "server.pem").write_bytes(Authority.root().issue("api.bank.example").pem)
+    commands = [f"{command} --at {datetime.now(UTC):%Y-%m-%d}" for command in _commands("plan-a-rotation.md")]
+    ran = [_ran(command, tmp_path) for command in commands]
+    assert [(0, "")] * 3 == [(one.returncode, one.stderr) for one in ran]
+    dated = _ran(f"{_commands('plan-a-rotation.md')[0]} --at 2026-11-21", tmp_path)
+    shown = next(block for _, block in _blocks("plan-a-rotation.md", "") if " switch " in block)
+    assert all(line in dated.stdout for line in shown.splitlines())
+    assert {"plan.svg", "plan.ics"} <= {path.name for path in tmp_path.iterdir()}
