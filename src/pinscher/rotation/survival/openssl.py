@@ -40,7 +40,7 @@ def openssl_paths(
     by_subject: dict[object, list[Certificate]] = {}
     for one in store:
         by_subject.setdefault(one.subject, []).append(one)
-    for path in _built((leaf,), presented, by_subject, at, trusted_only=False):
+    for path in _built((leaf,), presented, by_subject, at):
         if _is_accepted(path, at):
             yield path[1:]
 
@@ -50,8 +50,6 @@ def _built(
     presented: Sequence[Certificate],
     by_subject: dict[object, list[Certificate]],
     at: datetime,
-    *,
-    trusted_only: bool,
 ) -> Iterator[tuple[Certificate, ...]]:
     current = path[-1]
     if len(path) > _LONGEST:
@@ -67,11 +65,12 @@ def _built(
             if one.looks_self_signed:
                 yield (*path, one)
             else:
-                yield from _built((*path, one), (), by_subject, at, trusted_only=True)
-    elif not trusted_only and not current.looks_self_signed:
+                # Nothing that was presented is looked at any more (rule 3).
+                yield from _built((*path, one), (), by_subject, at)
+    elif not current.looks_self_signed:
         sent = [one for one in presented if one not in path and _looks_like_issuer(one, current)]
         for one in _choices(sent, at)[:1]:
-            yield from _built((*path, one), presented, by_subject, at, trusted_only=False)
+            yield from _built((*path, one), presented, by_subject, at)
 
 
 def _looks_like_issuer(issuer: Certificate, subject: Certificate) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pinscher.errors import escaped
 from pinscher.probe.paths import conceivable_path
 from pinscher.rotation.survival.cover import Cover, smallest_cover
 from pinscher.rotation.survival.graph import Graph, GraphTooLargeError
@@ -239,7 +240,7 @@ class _Work:
             except (TooManyPathsError, GraphTooLargeError) as error:
                 self._cut, has_any = str(error), True
             if not has_any:
-                self._barren.append(f"{start.label} leads to no root of {store.name} ({builder.value})")
+                self._barren.append(f"{start.label} leads to no root of {escaped(store.name)} ({builder.value})")
 
     def _add(self, key: _Key, store: str, builder: Builder) -> None:
         if key not in self._found and len(self._found) == self._question.limits.paths:

@@ -58,6 +58,7 @@ def test_nothing_is_said_against_a_host_that_can_be_kept(monkeypatch: object) ->
     start = _moving_authority(monkeypatch)
     assert () == _reasons(policy(start.leaf), [start], [ROOT])
     assert () == _reasons(policy(ROOT), [start], [ROOT])
+    assert () == _reasons(policy(ROOT, start.presented[0]), [start], [ROOT])
     assert () == _reasons(policy(OTHER), [start], [ROOT])
 
 

@@ -173,3 +173,14 @@ def test_openssl_builds_one_of_the_paths_that_are_foretold(batch: int) -> None:
             assert built in foretold, number
         elif len({one.subject for one in roots}) == len(roots):
             assert set() == foretold, number
+
+
+def test_openssl_does_not_go_back_to_what_was_presented() -> None:
+    """Above a trusted intermediate OpenSSL asks the trust store alone, here and in fact."""
+    old = certified("Old Root", "Old Root")
+    issuing, crossed = certified("Issuing CA", "New Root"), certified("New Root", "Old Root")
+    bottom = leaf("Issuing CA")
+    assert [] == list(openssl_paths(bottom, [crossed], [issuing, old], at=AT))
+    assert _built_by_openssl(bottom, [crossed], [issuing, old]) is None
+    assert [(issuing, crossed, old)] == list(openssl_paths(bottom, [], [issuing, crossed, old], at=AT))
+    assert (bottom.der, issuing.der, crossed.der, old.der) == _built_by_openssl(bottom, [], [issuing, crossed, old])

@@ -60,6 +60,14 @@ def test_cover_is_as_small_as_trying_every_set_finds(seed: int) -> None:
     assert (least, True, least) == (len(cover.chosen), cover.is_smallest, cover.at_least)
 
 
+def test_set_is_smaller_than_taking_the_most_frequent_key_again_and_again() -> None:
+    """Where the key of the most paths is not in the smallest set, the smallest set is found all the same."""
+    paths = [(b"X", b"Z", b"c"), (b"X", b"Z", b"d"), (b"X", b"a"), (b"Y", b"Z", b"e"), (b"Y", b"Z", b"f"), (b"Y", b"b")]
+    cover = smallest_cover(paths)
+    assert cover is not None
+    assert ({b"X", b"Y"}, True) == (set(cover.chosen), cover.is_smallest)
+
+
 def test_search_cut_short_still_covers_and_says_that_it_proved_nothing() -> None:
     """With too little work allowed the set covers every path, and nobody is told that it is the smallest."""
     chance = random.Random(7)

@@ -246,7 +246,7 @@ def test_path_length_counts_authorities_that_are_not_self_issued() -> None:
     rolled = certified("New Root", "New Root", held="New Root's next key", signer="New Root")
     direct = leaf("New Root", signer="New Root's next key")
     proof = _proof(policy(direct), [Start("chain", direct, (rolled,))], {"new": [limited]})
-    assert [2] == [len(found.authorities) for found in proof.moments[0].found]
+    assert [(2, frozenset(Builder))] == [(len(found.authorities), found.builders) for found in proof.moments[0].found]
 
 
 def test_intermediate_in_a_store_is_an_anchor_and_a_way_on() -> None:
