@@ -29,7 +29,7 @@ GUARD = "PINSCHER_GUARD"
 SEEN = "PINSCHER_RUN_SEEN"
 """The variable that names a file to which every pinned interpreter adds its process id."""
 
-SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
+SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
 """The folder that stands first on ``PYTHONPATH``."""
 
 
