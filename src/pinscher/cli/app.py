@@ -39,6 +39,7 @@ VERBS = (
     "update",
     "store",
     "log",
+    "probe",
     "doctor",
 )
 """Each verb is the click command of its own name in the file of its own name; the order is that of the help."""

@@ -68,7 +68,7 @@ def check(
     """
     voice = Voice()
     policy = load_policy(policy_file)
-    endpoints = [reach.endpoint(host) for host in hosts] or _listed(policy, reach, voice)
+    endpoints = [reach.endpoint(host) for host in hosts] or listed(policy, reach, voice)
     checks = _Checks(policy, reach)
     with voice.progress("checking", len(endpoints)) as advance, ThreadPoolExecutor(_WORKERS) as pool:
         pending = {pool.submit(checks.check, endpoint): place for place, endpoint in enumerate(endpoints)}
@@ -89,7 +89,7 @@ class Answer:
     text: str = field(default="", kw_only=True)
 
 
-def _listed(policy: Policy, reach: Reach, voice: Voice) -> list[Endpoint]:
+def listed(policy: Policy, reach: Reach, voice: Voice) -> list[Endpoint]:
     """Return the hosts that a policy names in full; a pattern names none, and that is said."""
     patterns = [entry.pattern for entry in policy.hosts if entry.pinset is not None]
     for pattern in patterns:

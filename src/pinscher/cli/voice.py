@@ -79,6 +79,15 @@ class Voice:
         """Write the answer of ``--json``: one document, ASCII, its fields in the order that ``--help`` names them."""
         self._answers.print(Text(json.dumps(document, indent=2, ensure_ascii=True)))
 
+    def line(self, document: object) -> None:
+        """Write one of the answers of a ``--json`` that writes a line for each, as soon as it is there."""
+        try:
+            # Not sys.stdout, which a progress bar on the same terminal stands in for.
+            self._answers.file.write(json.dumps(document, ensure_ascii=True) + "\n")
+            self._answers.file.flush()
+        except BrokenPipeError:
+            raise ReaderGoneError from None
+
     def file(self, content: bytes) -> None:
         """Write a file that is the answer, octet for octet; on a terminal as text (rule 4)."""
         if self._answers.is_terminal:

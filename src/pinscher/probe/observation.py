@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pinscher.probe.endpoint import Endpoint
     from pinscher.probe.trust import Trust
 
-ChainReader = Callable[[ssl.SSLSocket], tuple[tuple[bytes, ...], tuple[bytes, ...]]]
+ChainReader = Callable[["ssl.SSLSocket | ssl.SSLObject"], tuple[tuple[bytes, ...], tuple[bytes, ...]]]
 """Returns the presented and the verified certificates of a connection, leaf first, as DER."""
 
 
@@ -72,10 +72,10 @@ def observe(endpoint: Endpoint, *, trust: Trust, chains: ChainReader, timeout: f
     """
     probe = _Probe(endpoint, trust, chains, timeout)
     try:
-        return probe.handshake(_verifying_context(trust))
+        return probe.handshake(verifying_context(trust))
     except ssl.SSLCertVerificationError as error:
         refusal = escaped(error.verify_message or str(error))
-    return probe.handshake(_showing_context(), verification_error=refusal)
+    return probe.handshake(showing_context(), verification_error=refusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,34 +95,48 @@ class _Probe:
         except ssl.SSLCertVerificationError:
             raise
         except OSError as error:
-            raise NoAnswerError(self.endpoint, f"the TLS handshake failed: {_told(error)}") from None
+            raise NoAnswerError(self.endpoint, handshake_failure(error)) from None
         finally:
             # After a handshake the descriptor belongs to the SSLSocket, and this closes nothing.
             connection.close()
         with secured:
-            return self._observation(secured, address, verification_error)
-
-    def _observation(self, secured: ssl.SSLSocket, address: str, verification_error: str | None) -> Observation:
-        presented, verified = self.chains(secured)
-        return Observation(
-            self.endpoint,
-            address=address,
-            presented=PresentedChain(presented),
-            validated=validated_path(secured, verified) if verification_error is None else None,
-            trust=self.trust.describe(),
-            verification_error=verification_error,
-            tls_version=secured.version() or "unknown",
-            cipher=(secured.cipher() or ("unknown", "", 0))[0],
-        )
+            return observation_of(
+                secured, self.endpoint, address=address, chains=self.chains, trust=self.trust.describe(),
+                verification_error=verification_error,
+            )  # fmt: skip
 
 
-def _verifying_context(trust: Trust) -> ssl.SSLContext:
+def observation_of(
+    secured: ssl.SSLSocket | ssl.SSLObject,
+    endpoint: Endpoint,
+    *,
+    address: str,
+    chains: ChainReader,
+    trust: str,
+    verification_error: str | None,
+) -> Observation:
+    """Return what a finished handshake showed; without a *verification_error* its path is held to be verified."""
+    presented, verified = chains(secured)
+    return Observation(
+        endpoint,
+        address=address,
+        presented=PresentedChain(presented),
+        validated=validated_path(secured, verified) if verification_error is None else None,
+        trust=trust,
+        verification_error=verification_error,
+        tls_version=secured.version() or "unknown",
+        cipher=(secured.cipher() or ("unknown", "", 0))[0],
+    )
+
+
+def verifying_context(trust: Trust) -> ssl.SSLContext:
+    """Return a context that verifies the chain by *trust*, and the name (rule 1)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trust.load_into(context)
     return context
 
 
-def _showing_context() -> ssl.SSLContext:
+def showing_context() -> ssl.SSLContext:
     """Return a context that verifies nothing, for showing what a refused server presented (rule 2)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -130,7 +144,9 @@ def _showing_context() -> ssl.SSLContext:
     return context
 
 
-def _told(error: OSError) -> str:
+def handshake_failure(error: OSError) -> str:
+    """Say why a handshake failed, for a reason other than the certificate."""
+    told = error.strerror or str(error) or "the connection was closed"
     if isinstance(error, ssl.SSLError) and error.reason:
-        return escaped(error.reason.lower().replace("_", " "))
-    return escaped((error.strerror or str(error) or "the connection was closed").lower())
+        told = error.reason.replace("_", " ")
+    return f"the TLS handshake failed: {escaped(told.lower())}"

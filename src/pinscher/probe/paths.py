@@ -44,7 +44,7 @@ class UnverifiedPathError(PinningError):
         self.reason = reason
 
 
-def validated_path(connection: ssl.SSLSocket, verified: Sequence[bytes]) -> ValidatedChain:
+def validated_path(connection: ssl.SSLSocket | ssl.SSLObject, verified: Sequence[bytes]) -> ValidatedChain:
     """Return the path that *connection* was verified by; raise :class:`UnverifiedPathError` when it was not."""
     context = connection.context
     if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
