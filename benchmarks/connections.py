@@ -9,6 +9,7 @@ import socket
 import ssl
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def run() -> bool:
     root = Authority.root("Bench Root")
     held = root.intermediate("Bench Intermediate").issue(HOST)
     with _served(held, root) as bank:
-        is_good = all([_handshakes(bank), _asyncio_handshakes(bank), _ping_pong(bank), _download(bank)])
+        is_good = all([_handshakes(bank), _asyncio_handshakes(bank), _threads(bank), _ping_pong(bank), _download(bank)])
     with _served(held, root, asks=True) as bank:
         for version in ("TLSv1_2", "TLSv1_3"):
             is_good &= _client_certificates(bank, root, version)
@@ -153,6 +154,21 @@ def _client_certificates(bank: Bank, root: Authority, version: str) -> bool:
     contenders = {name: (lambda context=context: _connect(bank, context)) for name, context in contexts.items()}
     series = race(contenders, rounds=800, after=ssl.SSLSocket.close)
     return compare(f"full handshakes with a client certificate, {version}", series, limit=1.10)
+
+
+def _threads(bank: Bank) -> bool:
+    """Measure eight threads that share a context; a lock in a handshake's way would have them wait for each other."""
+    contexts = {"plain": bank.plain(), "plain again": bank.plain(), "pinned": bank.pinned()}
+
+    def connect(context: ssl.SSLContext) -> None:
+        for _ in range(5):
+            _connect(bank, context).close()
+
+    with ThreadPoolExecutor(8) as pool:
+        contenders = {
+            name: (lambda context=context: list(pool.map(connect, [context] * 8))) for name, context in contexts.items()
+        }
+        return compare("forty full handshakes by eight threads", race(contenders, rounds=100), limit=1.03)
 
 
 def _ping_pong(bank: Bank) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinscher.tls._cpython import Gate, PinnedObject, PinnedSocket
 from pinscher.tls._early import EarlyContext
-from pinscher.tls.settings import InsecureContextError
+from pinscher.tls.settings import InsecureContextError, c_descriptor
 
 if TYPE_CHECKING:
     import ssl
@@ -26,6 +26,10 @@ def _foreign(wanted: str, found: object) -> str:
         f"a connection of a pinned context is a {wanted}, found {type(found).__name__}; "
         "call the context's own wrap_socket or wrap_bio"
     )
+
+
+_WRAP_SOCKET, _WRAP_BIO = c_descriptor("_wrap_socket"), c_descriptor("_wrap_bio")
+"""The C level's own methods, whatever somebody has put in front of them."""
 
 
 class GatedContext(EarlyContext):
@@ -65,8 +69,8 @@ class GatedContext(EarlyContext):
         self.check_settings()
         gate = self.gate_for(server_hostname, secured.port_connecting, secured)
         raw = None if session is None else gate.offer(session)
-        gate._inner = super()._wrap_socket(  # type: ignore[misc]  # noqa: SLF001
-            sock, server_side, server_hostname, owner=owner, session=raw
+        gate._inner = _WRAP_SOCKET(  # noqa: SLF001
+            self, sock, server_side, server_hostname, owner=owner, session=raw
         )
         secured.gate = gate
         return gate
@@ -86,8 +90,8 @@ class GatedContext(EarlyContext):
         self.check_settings()
         gate = self.gate_for(server_hostname, None, owner)
         raw = None if session is None else gate.offer(session)
-        gate._inner = super()._wrap_bio(  # type: ignore[misc]  # noqa: SLF001
-            incoming, outgoing, server_side=server_side, server_hostname=server_hostname, owner=owner, session=raw
+        gate._inner = _WRAP_BIO(  # noqa: SLF001
+            self, incoming, outgoing, server_side=server_side, server_hostname=server_hostname, owner=owner, session=raw
         )
         gate._discard = outgoing.read  # noqa: SLF001
         owner.gate = gate
