@@ -73,7 +73,8 @@ class Verdict:
     ``host`` is canonical, or None where no usable name was given. ``chain`` is None where there was none to judge, and
     a :class:`PresentedChain` only from ``danger``. ``matched`` is the pin that decided: the accepted one of a MATCH,
     the denied one of a DENIED_KEY. ``detail`` says in words why there was nothing to judge, or which certificate could
-    not be read. ``at`` is aware UTC. A verdict has no truth value; ask ``verdict.action is Action.ALLOW``.
+    not be read. ``steps`` says in order what was tried to heal the connection, or nothing. ``at`` is aware UTC.
+    A verdict has no truth value; ask ``verdict.action is Action.ALLOW``.
     """
 
     outcome: Outcome
@@ -87,6 +88,7 @@ class Verdict:
     port: int | None = field(default=None, kw_only=True)
     resumed: bool = field(default=False, kw_only=True)
     detail: str = field(default="", kw_only=True)
+    steps: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __bool__(self) -> NoReturn:
         """Refuse: 'if verdict' would hide the difference between matched and not pinned."""
@@ -177,7 +179,7 @@ def evaluate_entry(
             draft.outcome, draft.action, draft.matched = _MATCH, _ALLOW, matched
             draft.policy, draft.host_policy, draft.chain = policy, entry, chain
             draft.host, draft.port, draft.at = canonical, port, at
-            draft.resumed, draft.detail = resumed, ""
+            draft.resumed, draft.detail, draft.steps = resumed, "", ()
             draft.__class__ = Verdict
             return cast("Verdict", draft)
     return _judge(chain, chain, policy, canonical, entry, at, port, resumed=resumed)

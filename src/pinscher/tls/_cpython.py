@@ -18,6 +18,7 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _ssl = ssl._ssl  # type: ignore[attr-defined]  # noqa: SLF001
 _DER: int = _ssl.ENCODING_DER
+_getpeername = GenuineSocket.getpeername
 _IS_STANDARD = GenuineSocket.__module__ == "ssl"
 """Whether the socket is the standard library's own; gevent's waits for its handshake in another way."""
 
@@ -252,7 +254,7 @@ class PinnedSocket(GenuineSocket):
 
     def getpeername(self) -> Any:
         """Return the other side's address, and remember its port: making a connection asks for it anyway."""
-        peer = super().getpeername()
+        peer = _getpeername(self)
         if type(peer) is tuple:
             self.port_connecting = peer[1]
         return peer
@@ -377,6 +379,18 @@ class PinnedObject(GenuineObject):
     def remember(self, session: ssl.SSLSession | None) -> object:
         """Return what an application is given for this connection's session."""
         return cast("Remembering", self.context).remember(session, self)
+
+
+def seconds_to_wait(owner: PinnedSocket | PinnedObject | None) -> float:
+    """
+    Return how long the judgement of a connection may take: 0 where it must not wait.
+
+    Memory buffers belong to an event loop, and so does a socket that never blocks. gevent's sockets run on one.
+    """
+    if not _IS_STANDARD or not isinstance(owner, PinnedSocket):
+        return 0.0
+    seconds = owner.gettimeout()
+    return math.inf if seconds is None else seconds
 
 
 class InjectedSocket(PinnedSocket):

@@ -8,8 +8,9 @@ What a connection goes through, in this order:
    stands.
 3. The validated chain, or for a resumed session the chain remembered with it, is judged by one policy: the one that
    was in force when the judgement was made, and still is when the connection opens.
-4. Whatever goes wrong inside the check is a refusal.
-5. The decision stands before anybody is told of it.
+4. A refusal that the host's ladder may heal is judged once more; see ``healing.py``.
+5. Whatever goes wrong inside the check is a refusal.
+6. The decision stands before anybody is told of it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+    from pinscher.tls.healing import Healer
     from pinscher.tls.sessions import RememberedSession
     from pinscher.verdict import Verdict
 
@@ -53,6 +55,7 @@ class PinnedContext(GatedContext):
         trust: the trust anchors: None for the platform's, a path to a file or a folder, or PEM or DER bytes.
         on_verdict: called with every verdict after the decision; what it raises is logged and changes nothing.
         now: returns the present time as an aware datetime, for tests and for machines without a clock.
+        healer: asked before a connection is refused that a newer policy could let through; see ``Keeper``.
         keylog: a file to write TLS secrets to; without it ``SSLKEYLOGFILE`` is ignored.
 
     Raises:
@@ -75,18 +78,20 @@ class PinnedContext(GatedContext):
         trust: str | os.PathLike[str] | bytes | None = None,
         on_verdict: Callable[[Verdict], object] | None = None,
         now: Callable[[], datetime] | None = None,
+        healer: Healer | None = None,
         keylog: str | os.PathLike[str] | None = None,
     ) -> None:
         self.options = self.options | ssl.OP_NO_RENEGOTIATION
         self.check_hostname = self._CHECKS_HOSTNAME
         self.verify_mode = self._MODE
         self.verify_flags = ssl.VerifyFlags(self.verify_flags | _strictness()) & ~ssl.VERIFY_X509_PARTIAL_CHAIN
-        self._serves_reports = on_verdict is not None
+        self._serves_reports = on_verdict is not None or healer is not None
         self._bench = Bench(
             now=now or functools.partial(datetime.now, UTC),
-            record=VerdictRecord(on_verdict),
+            record=VerdictRecord(on_verdict, None if healer is None else healer.hear),
             is_trust_named=trust is not None,
             gate=self._GATE,
+            healer=healer,
         )
         self.policy = policy
         _load_trust(self, trust)

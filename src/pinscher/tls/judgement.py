@@ -9,21 +9,24 @@ Rules of this file:
 4. Where there is a client certificate, the judgement is made a first time before it is sent; see ``_early.py``.
 5. A new policy judges the connections that live, by the chains they were let through with. A denied key ends its
    connection at once. One that merely lost its pins may hear the answer to what it sent, and sends nothing more.
+6. Before a refusal stands that the host's ladder may heal, the ladder is climbed, at most once for each judgement; a
+   connection that may wait is judged again by the policy of then. See ``healing.py``.
 """
 
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pinscher.diagnosis import Facts
 from pinscher.errors import PinningError, escaped
 from pinscher.tls._chain import chain_tried, leaf_presented, validated_chain
-from pinscher.tls._cpython import Gate
+from pinscher.tls._cpython import Gate, seconds_to_wait
 from pinscher.tls.counting import count, row_of
 from pinscher.tls.enforcement import PinMismatchError
+from pinscher.tls.healing import heal, is_curable, review
 from pinscher.tls.registry import LiveConnections
 from pinscher.tls.sessions import RememberedSession
 from pinscher.verdict import Action, Outcome, evaluate, evaluate_entry, evaluate_leaf, refusal, unlisted
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from pinscher.pin import Pin
     from pinscher.policy import Policy
     from pinscher.tls._cpython import PinnedObject, PinnedSocket
+    from pinscher.tls.healing import Healer
     from pinscher.tls.record import VerdictRecord
     from pinscher.verdict import Verdict
 
@@ -70,6 +74,7 @@ class Bench:
     record: VerdictRecord
     is_trust_named: bool
     gate: type[ConnectionGate]
+    healer: Healer | None = None
     policy: Policy = field(init=False)
     connections: LiveConnections = field(default_factory=LiveConnections)
     accepted: dict[str | None, Accepted] = field(default_factory=dict)
@@ -115,7 +120,7 @@ class ConnectionGate(Gate):
     __slots__ = ("_bench", "_entry", "_error", "_host", "_memory", "_policy", "_port")
 
     _early: tuple[Verdict, Exception | None] | None
-    """The refusal that was found in the middle of the handshake, and what caused it."""
+    """The refusal that was found in the middle of the handshake, and what caused it; or the verdict that healed it."""
 
     def __init__(
         self,
@@ -179,12 +184,17 @@ class ConnectionGate(Gate):
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._early = self._refusal(error), error
             return False
-        self._early = None if verdict.action is _ALLOW else (verdict, None)
-        return self._early is None
+        if verdict.action is _ALLOW:
+            # TLS 1.2 comes here twice, and what healed the first judgement is not forgotten by the second.
+            self._early = (verdict, None) if verdict.steps else None
+            return True
+        verdict = self._healed(verdict)
+        self._early = verdict, None
+        return verdict.action is _ALLOW
 
     def refuse_early(self) -> None:
         """Raise the refusal of the early judgement, if it was one."""
-        if self._early is not None:
+        if self._early is not None and self._early[0].action is not _ALLOW:
             self._refuse(*self._early)
 
     def after(
@@ -213,8 +223,61 @@ class ConnectionGate(Gate):
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._refuse(self._refusal(error), error)
         if verdict.action is not _ALLOW:
+            return self._heal_or_refuse(owner, verdict)
+        return opened
+
+    def _heal_or_refuse(self, owner: PinnedSocket | PinnedObject | None, refused: Verdict) -> Callable[[], None] | None:
+        """Climb the host's ladder (rule 6); raise the refusal, or do what :meth:`after` does for the healed verdict."""
+        if self._bench.healer is None or not is_curable(refused):
+            self._refuse(refused)
+        if owner is not None:
+            # A newer policy may have refused what was open for a moment: nothing moves while the ladder is climbed.
+            owner.verdict = None
+            self.close(owner)
+        bench = self._bench
+        try:
+            verdict = self._healed(refused)
+            if owner is not None and verdict.action is _ALLOW:
+                owner.verdict = verdict
+                self.open(owner)
+                verdict = self._still_allowed(owner, verdict)
+            if verdict.action is _ALLOW:
+                # Heard of each time, where a match like the last one would only be counted.
+                count(verdict)
+                bench.accept(verdict)
+                bench.record.tell_trouble(verdict)
+            opened = bench.record.telling(verdict) if bench.record.has_listener else None
+        except Exception as error:  # noqa: BLE001  (rule 3)
+            self._refuse(self._refusal(error), error)
+        if verdict.action is not _ALLOW:
             self._refuse(verdict)
         return opened
+
+    def _healed(self, refused: Verdict) -> Verdict:
+        """Return what becomes of a refusal once its host's ladder was climbed: once a handshake, and once after it."""
+        healer = self._bench.healer
+        if healer is None or not is_curable(refused):
+            return refused
+        if self._early is not None:
+            # The ladder was climbed in the middle of this handshake: what it came to is asked, and nobody waits again.
+            return replace(self._reviewed(refused), steps=self._early[0].steps)
+        owner = None if self._owner is None else self._owner()
+        return heal(healer, refused, lambda policy: self._evaluate(refused, policy), seconds_to_wait(owner))
+
+    def _still_allowed(self, owner: PinnedSocket | PinnedObject, verdict: Verdict) -> Verdict:
+        """Judge a healed connection until the policy that did so is the one in force (rule 1)."""
+        bench, policy = self._bench, verdict.policy
+        while bench.policy is not policy and verdict.action is _ALLOW:
+            policy = bench.policy
+            owner.verdict = verdict = replace(self._reviewed(verdict), steps=verdict.steps)
+        return verdict
+
+    def _reviewed(self, before: Verdict) -> Verdict:
+        """Judge the chain of an earlier verdict by the policy of now, or by an emergency policy that it allows for."""
+        verdict, healer = self._evaluate(before), self._bench.healer
+        if healer is None or verdict.action is _ALLOW or not is_curable(verdict):
+            return verdict
+        return review(healer, verdict, lambda policy: self._evaluate(before, policy))
 
     def _let_through(self, bench: Bench, verdict: Verdict, leaf: bytes | None) -> None:
         """Count a verdict, and remember a match that is another one than this host's last."""
@@ -231,6 +294,8 @@ class ConnectionGate(Gate):
             return
         count(verdict)
         bench.accept(verdict)
+        if verdict.steps or verdict.is_reportable:
+            bench.record.tell_trouble(verdict)
 
     def _judge(self, is_resumed: bool, leaf: bytes | None) -> Verdict:  # noqa: FBT001  (see Gate)
         """Judge the validated chain of a handshake under ``CERT_REQUIRED``, or the one remembered with its session."""
@@ -238,14 +303,15 @@ class ConnectionGate(Gate):
         bench, host, port = self._bench, self._host, self._port
         policy = bench.policy
         if policy is not self._policy:
-            return evaluate(chain, policy, host=host, at=bench.now(), port=port, resumed=is_resumed)
+            verdict = evaluate(chain, policy, host=host, at=bench.now(), port=port, resumed=is_resumed)
+            return verdict if self._early is None else replace(verdict, steps=self._early[0].steps)
         return evaluate_entry(chain, policy, host, self._entry, bench.now(), port, is_resumed)
 
     def judge_again(self, owner: PinnedSocket | PinnedObject, before: Verdict) -> None:
         """Judge a connection that was let through by its chain; end it, or let it send nothing more (rule 5)."""
         bench = self._bench
         try:
-            verdict = self._evaluate(before)
+            verdict = self._reviewed(before)
         except Exception as error:  # noqa: BLE001  (rule 3)
             verdict = self._refusal(error)
         if verdict.action is Action.ALLOW:
@@ -260,11 +326,11 @@ class ConnectionGate(Gate):
         count(verdict)
         bench.record.tell(verdict)
 
-    def _evaluate(self, before: Verdict) -> Verdict:
-        """Judge the chain of an earlier verdict by the policy of now."""
+    def _evaluate(self, before: Verdict, policy: Policy | None = None) -> Verdict:
+        """Judge the chain of an earlier verdict by a policy, or by the one of now."""
         bench = self._bench
-        chain = cast("ValidatedChain", before.chain)
-        return evaluate(chain, bench.policy, host=before.host, at=bench.now(), port=before.port, resumed=before.resumed)
+        policy, chain = policy or bench.policy, cast("ValidatedChain", before.chain)
+        return evaluate(chain, policy, host=before.host, at=bench.now(), port=before.port, resumed=before.resumed)
 
     def _remembered(self, leaf: bytes | None) -> ValidatedChain:
         memory = self._memory
@@ -323,7 +389,7 @@ class LeafGate(ConnectionGate):
         bench = self._bench
         return evaluate_leaf(leaf_presented(leaf), bench.policy, host=self._host, at=bench.now(), port=self._port)
 
-    def _evaluate(self, before: Verdict) -> Verdict:
+    def _evaluate(self, before: Verdict, policy: Policy | None = None) -> Verdict:
         bench = self._bench
-        chain = cast("PresentedChain", before.chain)
-        return evaluate_leaf(chain, bench.policy, host=before.host, at=bench.now(), port=before.port)
+        policy, chain = policy or bench.policy, cast("PresentedChain", before.chain)
+        return evaluate_leaf(chain, policy, host=before.host, at=bench.now(), port=before.port)

@@ -7,6 +7,7 @@ Rules of this file:
 2. Every verdict that lets a connection through is told. A refusal is told once a minute for as long as it repeats:
    clients retry by themselves, and four handshakes of one request are one attack.
 3. The record is bounded.
+4. A keeper hears only of what somebody should look at, so that a matching handshake pays nothing for being kept.
 """
 
 from __future__ import annotations
@@ -34,8 +35,13 @@ QUIET_SECONDS = 60.0
 class VerdictRecord:
     """The last refusals of one context, and the way to its ``on_verdict``."""
 
-    def __init__(self, on_verdict: Callable[[Verdict], object] | None) -> None:
+    def __init__(
+        self,
+        on_verdict: Callable[[Verdict], object] | None,
+        on_trouble: Callable[[Verdict], object] | None = None,
+    ) -> None:
         self._on_verdict = on_verdict
+        self._on_trouble = on_trouble
         self.has_listener = on_verdict is not None
         self._refusals: collections.deque[Verdict] = collections.deque(maxlen=REFUSALS_KEPT)
         self._told: collections.OrderedDict[str, float] = collections.OrderedDict()
@@ -56,10 +62,17 @@ class VerdictRecord:
 
     def tell(self, verdict: Verdict) -> None:
         """Record a verdict and hand it on."""
-        if verdict.action is Action.BLOCK and not self._is_news(verdict):
-            return
+        if verdict.action is Action.BLOCK:
+            if not self._is_news(verdict):
+                return
+            self.tell_trouble(verdict)
         if self._on_verdict is not None:
             self._hand_on(self._on_verdict, verdict)
+
+    def tell_trouble(self, verdict: Verdict) -> None:
+        """Hand a verdict on to a keeper, if there is one (rule 4)."""
+        if self._on_trouble is not None:
+            self._hand_on(self._on_trouble, verdict)
 
     def _is_news(self, verdict: Verdict) -> bool:
         """Record a refusal, and tell whether it is another one than those of the last minute."""

@@ -43,8 +43,8 @@ class Scene:
 
     def context(self, policy: pinscher.Policy | None = None, **options: Any) -> pinscher.PinnedContext:
         """Return a pinned context that trusts the authority and tells this scene."""
-        options = {"trust": self.root.pem, "on_verdict": self.told.append} | options
-        return pinscher.PinnedContext(policy or self.policy(), **options)
+        named: dict[str, Any] = {"trust": self.root.pem, "on_verdict": self.told.append} | options
+        return pinscher.PinnedContext(policy or self.policy(), **named)
 
     def serve(self, held: HeldCertificate, protocol: Any = "echo", **options: Any) -> TlsServer:
         """Return a running server, which is stopped at the test's end."""
