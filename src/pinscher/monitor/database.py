@@ -1,0 +1,128 @@
+"""
+One database: SQLite by default, PostgreSQL by the same statements.
+
+Rules of this file:
+
+1. A transaction that ended without an error is on the disk: SQLite syncs every commit (``synchronous = FULL``).
+2. SQLite has one writer at a time, so writers queue here, in order, rather than fail there.
+3. What goes wrong below is told as one error of this room; nobody outside knows the driver's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import event, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from pinscher.errors import escaped
+from pinscher.monitor.errors import DatabaseUnusableError, NotStoredError
+from pinscher.monitor.tables import LAYOUT, metadata, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Table
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+FILE = "pinscher.sqlite"
+"""The database's name in the monitor's folder."""
+
+
+class Database:
+    """An open database; :meth:`reading` and :meth:`writing` are its only ways in."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Open the database at *url*, and make its tables where they are missing."""
+        try:
+            engine = create_async_engine(url)
+            if engine.dialect.name == "sqlite":
+                event.listen(engine.sync_engine, "connect", _prepare)
+            database = cls(engine)
+            async with database.writing() as connection:
+                await connection.run_sync(metadata.create_all)
+                await _check_layout(connection)
+        except (SQLAlchemyError, OSError, NotStoredError) as error:
+            raise DatabaseUnusableError(f"the database cannot be used: {_reason(error)}") from None
+        return database
+
+    @classmethod
+    async def in_folder(cls, folder: Path) -> Self:
+        """Open the SQLite database of a folder, which is made where it is missing, for its owner alone."""
+        return await cls.open(f"sqlite+aiosqlite:///{_made(folder) / FILE}")
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection to read by."""
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise DatabaseUnusableError(f"the database does not answer: {_reason(error)}") from error
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction; when the block has ended without an error, it is on the disk (rule 1)."""
+        try:
+            async with self._turn if self._is_sqlite else contextlib.nullcontext(), self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise NotStoredError(f"nothing was stored: {_reason(error)}") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    def insert_new(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Return the insert that passes over rows that are there already."""
+        if self._is_sqlite:
+            return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing()
+
+
+async def insert_all(connection: AsyncConnection, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Execute an insert for each row, if there are any."""
+    if rows:
+        await connection.execute(statement, rows)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite gives its journal the mode of the file itself.
+        (folder / FILE).touch(mode=0o600)
+    except OSError as error:
+        shown = escaped(str(folder))
+        raise DatabaseUnusableError(f"the folder '{shown}' cannot be used: {_reason(error)}") from None
+    return folder.absolute()
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+async def _check_layout(connection: AsyncConnection) -> None:
+    found = (await connection.execute(select(settings.c.value).where(settings.c.name == "layout"))).scalar()
+    if found is None:
+        await connection.execute(insert(settings).values(name="layout", value=str(LAYOUT)))
+    elif found != str(LAYOUT):
+        raise DatabaseUnusableError(f"the database has layout {escaped(found)}, expected {LAYOUT}: upgrade pinscher")
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return escaped(str(getattr(cause, "strerror", None) or cause).lower())

@@ -1,0 +1,98 @@
+"""
+Where accepted reports and heartbeats are written: many in one transaction, and answered after it is on the disk.
+
+Rules of this file:
+
+1. :meth:`Intake.store` returns after the commit that holds its rows, and raises if there was none.
+2. What waits is bounded; beyond it :class:`NotStoredError` says so at once.
+3. Rows that are there already, by application and idempotency key, are passed over: a retry is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pinscher.monitor.database import insert_all
+from pinscher.monitor.errors import NotStoredError
+from pinscher.monitor.tables import certificates, heartbeats, reports
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from pinscher.monitor.database import Database
+
+MOST_WAITING = 5_000
+MOST_WRITTEN = 500
+"""Accepted bodies in one transaction."""
+
+
+@dataclass(slots=True)
+class Accepted:
+    """The rows of one accepted body."""
+
+    reports: Sequence[dict[str, Any]] = ()
+    heartbeats: Sequence[dict[str, Any]] = ()
+    certificates: Sequence[dict[str, Any]] = ()
+    stored: asyncio.Future[None] = field(init=False)
+
+
+class Intake:
+    """The one writer of what clients send."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: deque[Accepted] = deque()
+        self._arrived = asyncio.Event()
+        self._certificates = database.insert_new(certificates)
+        self._reports = database.insert_new(reports)
+        self._heartbeats = database.insert_new(heartbeats)
+
+    async def store(self, accepted: Accepted) -> None:
+        """Return once the rows are on the disk (rule 1)."""
+        if len(self._waiting) >= MOST_WAITING:
+            raise NotStoredError(f"nothing was stored: {MOST_WAITING} wait already")
+        accepted.stored = asyncio.get_running_loop().create_future()
+        self._waiting.append(accepted)
+        self._arrived.set()
+        await accepted.stored
+
+    async def run(self) -> NoReturn:
+        """Write what arrives, for ever."""
+        while True:
+            await self._arrived.wait()
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what waits now, and tell those who wait for it."""
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_WRITTEN))]
+        if not self._waiting:
+            self._arrived.clear()
+        try:
+            await self._commit(batch)
+        except NotStoredError as error:
+            for one in batch:
+                if not one.stored.done():
+                    one.stored.set_exception(NotStoredError(str(error)))
+            return
+        for one in batch:
+            # Who left meanwhile does not hear that it is stored, and may send it again (rule 3).
+            if not one.stored.done():
+                one.stored.set_result(None)
+
+    async def _commit(self, batch: Sequence[Accepted]) -> None:
+        async with self._database.writing() as connection:
+            for statement, rows in (
+                (self._certificates, sorted((row for one in batch for row in one.certificates), key=_digest)),
+                (self._reports, [row for one in batch for row in one.reports]),
+                (self._heartbeats, [row for one in batch for row in one.heartbeats]),
+            ):
+                await insert_all(connection, statement, rows)
+
+
+def _digest(row: dict[str, Any]) -> str:
+    # Two writers that insert in the same order do not wait for each other in a circle.
+    return str(row["digest"])

@@ -1,0 +1,184 @@
+"""One monitor: a database, a policy, and everything that works on them, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from sqlalchemy import delete, select
+
+from pinscher.host import Reach
+from pinscher.monitor.clients import Clients
+from pinscher.monitor.collector import Collector
+from pinscher.monitor.errors import MonitorError
+from pinscher.monitor.findings.silence import silences
+from pinscher.monitor.intake import Intake
+from pinscher.monitor.ledger import Ledger
+from pinscher.monitor.limits import APPLICATION_RATE, STRANGER_RATE, Limiter, Rate
+from pinscher.monitor.tables import events, findings, heartbeats, millis, policies, reports
+from pinscher.monitor.tokens import Tokens
+from pinscher.monitor.triage import MOST_TRIAGED, Triage
+from pinscher.monitor.watch import Watch
+from pinscher.probe import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pinscher.monitor.database import Database
+    from pinscher.monitor.watch import Look
+    from pinscher.policy import Policy
+
+MOST_TURNS = 20
+"""Transactions of one round of grouping; what is left waits for the next."""
+_log = logging.getLogger("pinscher.monitor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a monitor works."""
+
+    interval: timedelta = timedelta(minutes=5)
+    workers: int = 32
+    kept: timedelta = timedelta(days=90)
+    application_rate: Rate = APPLICATION_RATE
+    stranger_rate: Rate = STRANGER_RATE
+    trust_named: bool = False
+
+
+@dataclass(slots=True)
+class Monitor:
+    """What the interface and the chores work with."""
+
+    database: Database
+    policy: Policy
+    settings: Settings
+    now: Callable[[], datetime]
+    watch: Watch
+    intake: Intake
+    collector: Collector
+    tokens: Tokens
+    applications: Limiter
+    strangers: Limiter
+    ledger: Ledger
+    triage: Triage
+    clients: Clients
+    refused: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    async def open(
+        cls, database: Database, policy: Policy, look: Look, *, settings: Settings | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC), clock: Callable[[], float] = time.monotonic,
+    ) -> Self:  # fmt: skip
+        """Wire a monitor together on an open database."""
+        settings = settings or Settings()
+        intake = Intake(database)
+        monitor = cls(
+            database=database,
+            policy=policy,
+            settings=settings,
+            now=now,
+            watch=Watch(
+                database, policy, look, now=now, interval=settings.interval, workers=settings.workers,
+                trust_named=settings.trust_named,
+            ),
+            intake=intake,
+            collector=Collector(intake),
+            tokens=Tokens(database),
+            applications=Limiter(settings.application_rate, clock),
+            strangers=Limiter(settings.stranger_rate, clock),
+            ledger=Ledger(database),
+            triage=Triage(database),
+            clients=Clients(database),
+        )  # fmt: skip
+        await monitor.tokens.load()
+        return monitor
+
+    async def begin(self, named: Sequence[Endpoint] = ()) -> None:
+        """Note the policy, and watch what it lists by its full name; an endpoint in *named* stands for its host."""
+        at = self.now()
+        is_anew = await self._note_policy(at)
+        wanted = endpoints_of(self.policy, named)
+        await self.watch.schedule.watch(wanted, at=at, is_anew=is_anew)
+        await self._close_gone(wanted, at)
+
+    async def _note_policy(self, at: datetime) -> bool:
+        """Note the policy in force, and tell whether another one was in force before."""
+        policy = self.policy
+        row = {
+            "digest": policy.digest,
+            "name": policy.name,
+            "version": policy.version,
+            "seen": millis(at),
+            "document": policy.to_json().decode(),
+        }
+        async with self.database.writing() as connection:
+            newest = select(policies.c.digest).order_by(policies.c.seen.desc()).limit(1)
+            before = (await connection.execute(newest)).scalar()
+            await connection.execute(delete(policies).where(policies.c.digest == policy.digest))
+            await connection.execute(self.database.insert_new(policies), [row])
+        return before != policy.digest
+
+    async def _close_gone(self, wanted: Sequence[Endpoint], at: datetime) -> None:
+        """Close what is open about endpoints that are watched no more."""
+        watched = {str(endpoint) for endpoint in wanted}
+        is_ours = findings.c.closed.is_(None) & (findings.c.rule != "clients-silent")
+        async with self.database.reading() as connection:
+            subjects = set((await connection.execute(select(findings.c.subject).where(is_ours))).scalars())
+        await self.ledger.close_gone(sorted(subjects - watched), at=at)
+
+    async def work(self) -> NoReturn:
+        """Look, write, group and tidy, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.intake.run())
+            tasks.create_task(self.watch.run())
+            tasks.create_task(self._often(timedelta(seconds=1), self.group))
+            tasks.create_task(self._often(timedelta(minutes=1), self.listen))
+            tasks.create_task(self._often(timedelta(hours=1), self.tidy))
+        raise AssertionError("the monitor's work does not end")
+
+    async def _often(self, pause: timedelta, chore: Callable[[], Any]) -> NoReturn:
+        while True:
+            try:
+                await chore()
+            except MonitorError as error:
+                _log.warning("a chore is put off: %s", error)
+            await asyncio.sleep(pause.total_seconds())
+
+    async def group(self) -> None:
+        """Group the reports that wait into incidents."""
+        for _ in range(MOST_TURNS):
+            if await self.triage.turn(self.policy) < MOST_TRIAGED:
+                return
+
+    async def listen(self) -> None:
+        """Find out which clients are silent, and which share of them the incidents touch."""
+        at = self.now()
+        found = silences(await self.clients.habits(at), at)
+        async with self.database.writing() as connection:
+            await self.ledger.settle_all(connection, found, rule="clients-silent", at=at)
+        await self.clients.share_out(self.policy, at)
+
+    async def tidy(self) -> None:
+        """Remove what is older than it is kept: reports, heartbeats and closed findings."""
+        oldest = millis(self.now() - self.settings.kept)
+        gone = select(findings.c.id).where(findings.c.closed < oldest)
+        async with self.database.writing() as connection:
+            await connection.execute(delete(reports).where(reports.c.received < oldest))
+            await connection.execute(delete(heartbeats).where(heartbeats.c.received < oldest))
+            await connection.execute(delete(events).where(events.c.finding.in_(gone)))
+            await connection.execute(delete(findings).where(findings.c.closed < oldest))
+
+
+def endpoints_of(policy: Policy, named: Sequence[Endpoint] = ()) -> list[Endpoint]:
+    """Return what to watch: *named*, and port 443 of every pinned host that stands in full and is not named."""
+    hosts = {endpoint.host for endpoint in named}
+    listed = [
+        Endpoint(entry.pattern.name)
+        for entry in policy.hosts
+        if entry.pinset is not None and entry.pattern.reach is Reach.EXACT and entry.pattern.name not in hosts
+    ]
+    return [*named, *listed]

@@ -1,0 +1,121 @@
+"""
+When to look at which endpoint next.
+
+Rules of this file:
+
+1. An endpoint is leased by moving its ``due`` on, in one statement: no two workers get it, and one that is lost with
+   its worker is due again when the lease is over.
+2. Only the holder of a lease ends it; one that comes too late changes nothing.
+3. The next look is an interval later, give or take a tenth, so that endpoints spread over time.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, select, update
+
+from pinscher.monitor.database import insert_all
+from pinscher.monitor.tables import endpoints, millis, moment
+from pinscher.probe import Endpoint, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from pinscher.monitor.database import Database
+
+MOST_LEASED = 500
+"""Endpoints that are leased in one statement."""
+LEASE = timedelta(minutes=2)
+"""How long a look may take before somebody else looks."""
+_JITTER = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """An endpoint to look at now, and the lease that says so."""
+
+    id: int
+    endpoint: Endpoint
+    lease: int
+
+
+class Schedule:
+    """The endpoints of a database, and when each is due."""
+
+    def __init__(self, database: Database, *, interval: timedelta) -> None:
+        self._database = database
+        self._interval = interval
+
+    async def watch(self, wanted: Iterable[Endpoint], *, at: datetime, is_anew: bool) -> None:
+        """Watch exactly these endpoints: new ones are due now, and with *is_anew* every one is."""
+        named = {_names(endpoint): endpoint for endpoint in wanted}
+        async with self._database.writing() as connection:
+            known = (await connection.execute(select(endpoints))).all()
+            gone = [row.id for row in known if (row.host, row.port, row.protocol, row.address) not in named]
+            for start in range(0, len(gone), MOST_LEASED):
+                chunk = gone[start : start + MOST_LEASED]
+                await connection.execute(delete(endpoints).where(endpoints.c.id.in_(chunk)))
+            rows = [
+                {"host": host, "port": port, "protocol": protocol, "address": address, "due": millis(at)}
+                for host, port, protocol, address in named
+            ]
+            await insert_all(connection, self._database.insert_new(endpoints), rows)
+            if is_anew:
+                await connection.execute(update(endpoints).values(due=millis(at)))
+
+    async def lease(self, at: datetime, *, most: int = MOST_LEASED) -> list[Leased]:
+        """Lease the endpoints that are due, the longest overdue first (rule 1)."""
+        due = (
+            select(endpoints.c.id)
+            .where(endpoints.c.due <= millis(at))
+            .order_by(endpoints.c.due)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(endpoints)
+            .where(endpoints.c.id.in_(due))
+            .values(due=millis(at + LEASE), lease=endpoints.c.lease + 1)
+            .returning(*_LEASED)
+        )
+        async with self._database.writing() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [Leased(row.id, endpoint_of(row), row.lease) for row in rows]
+
+    async def finish(self, connection: AsyncConnection, leased: Leased, outcome: str, *, at: datetime) -> bool:
+        """End a lease within a transaction, and tell whether it was still held (rules 2 and 3)."""
+        spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311  (spreads load, and guards nothing)
+        statement = (
+            update(endpoints)
+            .where(endpoints.c.id == leased.id, endpoints.c.lease == leased.lease)
+            .values(due=millis(at + self._interval * spread), looked=millis(at), outcome=outcome)
+        )
+        return (await connection.execute(statement)).rowcount == 1
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next endpoint is due, or None where nothing is watched."""
+        async with self._database.reading() as connection:
+            found = (await connection.execute(select(func.min(endpoints.c.due)))).scalar()
+        return None if found is None else moment(found)
+
+
+_LEASED = (
+    endpoints.c.id, endpoints.c.host, endpoints.c.port, endpoints.c.protocol, endpoints.c.address, endpoints.c.lease,
+)  # fmt: skip
+
+
+def _names(endpoint: Endpoint) -> tuple[str, int, str, str]:
+    return endpoint.host, endpoint.port, endpoint.protocol.value, endpoint.connect_to or ""
+
+
+def endpoint_of(row: Row[Any]) -> Endpoint:
+    """Return the endpoint of a row."""
+    return Endpoint(row.host, row.port, protocol=Protocol(row.protocol), connect_to=row.address or None)

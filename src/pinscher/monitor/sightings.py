@@ -1,0 +1,109 @@
+"""
+The history of each endpoint: one row for as long as it shows the same, and the certificates once each.
+
+Rules of this file:
+
+1. A look that shows what the last one showed makes that row longer; anything else begins a new one.
+2. At most a hundred rows are kept of one endpoint, and the newest stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from pinscher.monitor.certificates import digest_of, fetched, remember
+from pinscher.monitor.findings.history import History, Sighting
+from pinscher.monitor.tables import millis, moment, sightings
+from pinscher.pin import Pin
+from pinscher.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from pinscher.monitor.database import Database
+    from pinscher.probe import Endpoint
+
+MOST_KEPT = 100
+"""Rows of one endpoint (rule 2)."""
+
+
+class Sightings:
+    """The histories in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, connection: AsyncConnection, endpoint: int, seen: Sighting) -> None:
+        """Add what one look showed to the history of an endpoint, within a transaction."""
+        shown = _shown(seen)
+        row = (
+            await connection.execute(
+                select(sightings).where(sightings.c.endpoint == endpoint).order_by(sightings.c.id.desc()).limit(1)
+            )
+        ).first()
+        if row is not None and all(getattr(row, name) == value for name, value in shown.items()):
+            longer = update(sightings).where(sightings.c.id == row.id)
+            await connection.execute(longer.values(last=millis(seen.last), times=row.times + 1))
+            return
+        await remember(self._database, connection, [*seen.presented, *seen.validated], at=seen.first)
+        fresh = shown | {"first": millis(seen.first), "last": millis(seen.last), "times": seen.times}
+        await connection.execute(insert(sightings).values(endpoint=endpoint, **fresh))
+        await _forget(connection, endpoint)
+
+    async def of(self, connection: AsyncConnection, number: int, endpoint: Endpoint) -> History:
+        """Return the history of an endpoint, the oldest sighting first."""
+        rows = (
+            await connection.execute(select(sightings).where(sightings.c.endpoint == number).order_by(sightings.c.id))
+        ).all()
+        digests = {digest for row in rows for digest in (*row.presented.split(), *row.validated.split())}
+        ders = await fetched(connection, digests)
+        return History(endpoint, tuple(_sighting(row, ders) for row in rows))
+
+
+async def _forget(connection: AsyncConnection, endpoint: int) -> None:
+    """Remove the rows beyond those that are kept."""
+    kept = (
+        select(sightings.c.id)
+        .where(sightings.c.endpoint == endpoint)
+        .order_by(sightings.c.id.desc())
+        .offset(MOST_KEPT)
+        .limit(1)
+    )
+    oldest = (await connection.execute(kept)).scalar()
+    if oldest is not None:
+        await connection.execute(delete(sightings).where(sightings.c.endpoint == endpoint, sightings.c.id <= oldest))
+
+
+def _shown(seen: Sighting) -> dict[str, Any]:
+    """Return what makes two sightings the same."""
+    return {
+        "presented": " ".join(map(digest_of, seen.presented)),
+        "validated": " ".join(map(digest_of, seen.validated)),
+        "failure": seen.failure,
+        "outcome": "" if seen.outcome is None else seen.outcome.value,
+        "matched": "" if seen.matched is None else str(seen.matched),
+        "cause": seen.cause,
+        "said": seen.said,
+        "advice": seen.advice,
+    }
+
+
+def _sighting(row: Row[Any], ders: Mapping[str, bytes]) -> Sighting:
+    return Sighting(
+        first=moment(row.first),
+        last=moment(row.last),
+        times=row.times,
+        presented=tuple(ders[digest] for digest in row.presented.split()),
+        validated=tuple(ders[digest] for digest in row.validated.split()),
+        failure=row.failure,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        matched=Pin.parse(row.matched) if row.matched else None,
+        cause=row.cause,
+        said=row.said,
+        advice=row.advice,
+    )

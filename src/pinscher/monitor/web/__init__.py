@@ -1,0 +1,25 @@
+"""The monitor over HTTP: each file of this folder is a list of routes, and :func:`application` puts them together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+
+from pinscher.monitor.web import api, collecting, health
+from pinscher.monitor.web.guards import HANDLERS, HeadersMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.routing import BaseRoute
+
+    from pinscher.monitor.monitor import Monitor
+
+
+def application(monitor: Monitor, more: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the ASGI application of a monitor; *more* are the routes of other rooms, after those of this one."""
+    app = Starlette(routes=[*health.ROUTES, *collecting.ROUTES, *api.ROUTES, *more], exception_handlers=dict(HANDLERS))
+    app.state.monitor = monitor
+    app.add_middleware(HeadersMiddleware)
+    return app

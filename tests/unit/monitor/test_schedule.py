@@ -1,0 +1,87 @@
+"""When endpoints are looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinscher.monitor.schedule import LEASE, Schedule
+from pinscher.monitor.views import Views
+from pinscher.probe import Endpoint, Protocol
+from tests.unit.monitor.scene import AT, HOUR
+
+if TYPE_CHECKING:
+    from pinscher.monitor.database import Database
+
+pytestmark = pytest.mark.anyio
+INTERVAL = timedelta(minutes=5)
+SECOND = timedelta(seconds=1)
+THREE = [
+    Endpoint("a.example"),
+    Endpoint("b.example", 25, protocol=Protocol.SMTP),
+    Endpoint("c.example", connect_to="127.0.0.1"),
+]
+
+
+async def _schedule(database: Database) -> Schedule:
+    schedule = Schedule(database, interval=INTERVAL)
+    await schedule.watch(THREE, at=AT, is_anew=False)
+    return schedule
+
+
+async def test_what_is_due_is_leased_once(database: Database) -> None:
+    """New endpoints are due at once, come back as they were given, and are nobody else's while they are leased."""
+    schedule = await _schedule(database)
+    assert AT == await schedule.next_due()
+    first, second = await asyncio.gather(schedule.lease(AT, most=2), schedule.lease(AT, most=2))
+    assert {str(endpoint) for endpoint in THREE} == {str(one.endpoint) for one in (*first, *second)}
+    assert sorted(THREE, key=str) == sorted((one.endpoint for one in (*first, *second)), key=str)
+    assert [] == await schedule.lease(AT + LEASE - SECOND)
+
+
+async def test_a_lost_look_is_due_again(database: Database) -> None:
+    """A lease that nobody ended is over after its time, and who comes too late changes nothing."""
+    schedule = await _schedule(database)
+    lost = await schedule.lease(AT)
+    again = await schedule.lease(AT + LEASE)
+    assert {one.id for one in lost} == {one.id for one in again}
+    async with database.writing() as connection:
+        assert [False] * 3 == [await schedule.finish(connection, one, "match", at=AT) for one in lost]
+        assert [True] * 3 == [await schedule.finish(connection, one, "match", at=AT) for one in again]
+
+
+async def test_the_next_look_is_an_interval_later_give_or_take_a_tenth(database: Database) -> None:
+    """A finished endpoint is due between 0.9 and 1.1 intervals later."""
+    schedule = await _schedule(database)
+    leased = await schedule.lease(AT)
+    async with database.writing() as connection:
+        for one in leased:
+            await schedule.finish(connection, one, "match", at=AT)
+    due = await schedule.next_due()
+    assert due is not None
+    assert AT + 0.9 * INTERVAL <= due <= AT + 1.1 * INTERVAL
+    assert [] == await schedule.lease(AT + 0.9 * INTERVAL - SECOND)
+    assert 3 == len(await schedule.lease(AT + 1.1 * INTERVAL))
+
+
+async def test_a_changed_list_is_followed(database: Database) -> None:
+    """Endpoints that are listed no more are gone, new ones are due, and the others wait on, unless all begin anew."""
+    schedule = await _schedule(database)
+    await schedule.lease(AT)
+    changed = [*THREE[:2], Endpoint("d.example")]
+    await schedule.watch(changed, at=AT, is_anew=False)
+    assert ["d.example:443"] == [str(one.endpoint) for one in await schedule.lease(AT)]
+    shown = await Views(database).endpoints(after=0, most=10)
+    assert ["a.example:443", "b.example:25", "d.example:443"] == sorted(one["endpoint"] for one in shown)
+    await schedule.watch(changed, at=AT + HOUR, is_anew=True)
+    assert 3 == len(await schedule.lease(AT + HOUR))
+
+
+async def test_a_schedule_of_nothing(database: Database) -> None:
+    """Without an endpoint nothing is ever due."""
+    schedule = Schedule(database, interval=INTERVAL)
+    await schedule.watch([], at=AT, is_anew=True)
+    assert (None, []) == (await schedule.next_due(), await schedule.lease(AT))
