@@ -167,6 +167,16 @@ def test_the_page_about_the_gate_is_true(tmp_path: Path) -> None:
     for command in commands:
         asked = _ran(f"{command} --ca-file ca.pem", tmp_path)
         assert (1, 1, 1) == (asked.returncode, asked.stdout.count("REFUSES"), asked.stdout.count("accepts")), asked
+    (tmp_path / "old.toml").write_text(pinned)
+    (tmp_path / "pins.toml").write_text(pinned.replace("version = 1", "version = 2").replace(*_both(old.der, new.der)))
+    (compared,) = (_ran(command, tmp_path) for command in _commands("gate-a-certificate.md"))
+    assert (1, 1) == (compared.returncode, compared.stdout.count("STRANDED")), compared
+    assert "12 % of the users of bank-app" in compared.stdout
+
+
+def _both(old: bytes, new: bytes) -> tuple[str, str]:
+    """Return the pin of one certificate and that of the other, to put the second in place of the first."""
+    return str(Pin.of(old)), str(Pin.of(new))
 
 
 def _forwarded(command: str, folder: Path, port: int, meanwhile: Callable[[str], None]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import read_bytes
@@ -13,6 +16,8 @@ from pinscher.rotation.deployments import read_deployments
 from pinscher.rotation.gate import Deployed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pinscher.policy import Policy
     from pinscher.rotation.deployments import Deployment
 
@@ -88,3 +93,54 @@ def all_deployed(
         except PinningError as error:
             failed.append((path, error))
     return found, failed
+
+
+deployments_option = click.option(
+    "--deployments", "inventories", multiple=True, metavar="FILE", help="The inventory of what was released: "
+    "deployments.toml; may be given more than once.",
+)  # fmt: skip
+"""Adds ``--deployments``; the verb gets ``inventories``."""
+
+
+def read_inventories(paths: Iterable[str]) -> tuple[Deployment, ...]:
+    """Read every inventory that was named, in order; the first that cannot be read is an error."""
+    return tuple(one for path in paths for one in read_inventory(path))
+
+
+def shares_of(versions: Iterable[Deployment]) -> dict[str, Decimal | None]:
+    """Return the share of each application's users who have one of *versions*; None where a version's is not known."""
+    found: dict[str, Decimal | None] = {}
+    for one in {(one.application, one.version): one for one in versions}.values():
+        so_far = found.get(one.application, Decimal(0))
+        found[one.application] = None if so_far is None or one.share is None else so_far + one.share
+    return found
+
+
+def told_shares(versions: Iterable[Deployment], what: str) -> list[str]:
+    """Return a line for each application: *what* happens to which share of its users."""
+    return [
+        f"{what}: {'an unknown share' if share is None else percent(share)} of the users of {escaped(application)}"
+        for application, share in shares_of(versions).items()
+    ]
+
+
+def percent(share: Decimal) -> str:
+    """Return a share of 1 in percent, without zeros at its end."""
+    return f"{(share * 100).normalize():f} %"
+
+
+def client_of(one: Deployment) -> str:
+    """Return the application and the version with its share of the users, if that is known."""
+    share = "" if one.share is None else f" ({percent(one.share)})"
+    return f"{escaped(one.application)} {escaped(one.version)}{share}"
+
+
+def version_object(one: Deployment) -> dict[str, object]:
+    """Return the ``--json`` fields of a released version."""
+    share = None if one.share is None else str(one.share)
+    return {"file": escaped(one.file), "application": one.application, "version": one.version, "share": share}
+
+
+def shares_object(versions: Iterable[Deployment]) -> dict[str, object]:
+    """Return the ``--json`` object of shares by application, as text; null is not known."""
+    return {name: None if share is None else str(share) for name, share in shares_of(versions).items()}

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import functools
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
 from pinscher.cli.certificates import certificate_objects, counted, expiry, pin_text
-from pinscher.cli.deployed import all_deployed
+from pinscher.cli.deployed import (
+    all_deployed,
+    client_of,
+    deployments_option,
+    percent,
+    shares_object,
+    shares_of,
+    told_shares,
+)
 from pinscher.cli.diff import code
 from pinscher.cli.lint import certificates_of
 from pinscher.cli.moment import at_option
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 
     from pinscher.errors import PinningError
     from pinscher.probe.buildable import BuildablePaths
+    from pinscher.rotation.deployments import Deployment
     from pinscher.rotation.gate import Answer
 
 _FIELDS = """
@@ -60,8 +68,7 @@ users that would be refused, as text, or null if it is not known}, ...}
               "certificate names; may be given more than once.")  # fmt: skip
 @click.option("--deployed", "files", multiple=True, metavar="FILE", help="A policy, or an application's file (an APK, "
               "NAME=FILE for another platform's), that clients have; may be given more than once.")  # fmt: skip
-@click.option("--deployments", "inventories", multiple=True, metavar="FILE", help="The inventory of what was released: "
-              "deployments.toml.")  # fmt: skip
+@deployments_option
 @click.option("--ca-file", type=click.Path(), metavar="FILE", help="Roots that clients trust, in place of this "
               "machine's.")  # fmt: skip
 @at_option
@@ -144,23 +151,10 @@ def _conclude(answers: tuple[Answer, ...], voice: Voice, *, is_incomplete: bool)
     return tally.exit_code()
 
 
-def refused_shares(answers: Iterable[Answer]) -> dict[str, Decimal | None]:
-    """Return the share of each application's users that would be refused; None where a version's is not known."""
-    found: dict[str, Decimal | None] = {}
-    counted_versions: set[tuple[str, str]] = set()
-    for answer in answers:
-        one = answer.deployed.deployment
-        if one is None or answer.judgement is not Judgement.REFUSES:
-            continue
-        if (one.application, one.version) not in counted_versions:
-            counted_versions.add((one.application, one.version))
-            so_far = found.get(one.application, Decimal(0))
-            found[one.application] = None if so_far is None or one.share is None else so_far + one.share
-    return found
-
-
-def _percent(share: Decimal) -> str:
-    return f"{(share * 100).normalize():f} %"
+def _refused(answers: Iterable[Answer]) -> list[Deployment]:
+    """Return the released versions that would refuse on some host."""
+    refusing = (one.deployed.deployment for one in answers if one.judgement is Judgement.REFUSES)
+    return [one for one in refusing if one is not None]
 
 
 def _document(
@@ -169,12 +163,11 @@ def _document(
     summary = certificate_summary(new.der)
     not_after = None if summary.not_after is None else summary.not_after.strftime("%Y-%m-%dT%H:%M:%SZ")
     names = [escaped(name) for name in new.names]
-    shares = {name: None if share is None else str(share) for name, share in refused_shares(answers).items()}
     return {
         "at": new.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "certificate": {"pin": pin_text(new.der), "subject": summary.subject, "not_after": not_after, "names": names},
         "refused": any(answer.judgement is Judgement.REFUSES for answer in answers),
-        "shares": shares,
+        "shares": shares_object(_refused(answers)),
         "unread": [{"file": escaped(file), "error": str(error)} for file, error in failed],
         "answers": [_object(answer) for answer in answers],
     }
@@ -213,8 +206,7 @@ def _word(judgement: Judgement) -> str:
 
 def _client(answer: Answer) -> str:
     one = answer.deployed.deployment
-    share = "" if one is None or one.share is None else f" ({_percent(one.share)})"
-    return f"{escaped(answer.deployed.client)}{share}"
+    return escaped(answer.deployed.client) if one is None else client_of(one)
 
 
 def _print(new: NewCertificate, answers: tuple[Answer, ...], voice: Voice) -> None:
@@ -226,13 +218,9 @@ def _print(new: NewCertificate, answers: tuple[Answer, ...], voice: Voice) -> No
     for answer, (word, client, host) in zip(answers, rows, strict=True):
         style = _STYLES[answer.judgement]
         voice.answer("  ", (f"{word:<{wide[0]}}", style), f"  {client:<{wide[1]}}  {host:<{wide[2]}}  {answer.text}")
-    for application, share in refused_shares(answers).items():
+    for line in told_shares(_refused(answers), "refused"):
         voice.answer()
-        voice.answer(f"refused: {_how_many(share)} of the users of {escaped(application)}")
-
-
-def _how_many(share: Decimal | None) -> str:
-    return "an unknown share" if share is None else _percent(share)
+        voice.answer(line)
 
 
 def _markdown(new: NewCertificate, answers: tuple[Answer, ...]) -> Iterator[str]:
@@ -248,9 +236,10 @@ def _markdown(new: NewCertificate, answers: tuple[Answer, ...]) -> Iterator[str]
     for answer in answers:
         word = f"**{_word(answer.judgement)}**" if answer.judgement in _BAD else _word(answer.judgement)
         yield f"| {word} | {code(_client(answer))} | {code(escaped(answer.host))} | {code(answer.text)} |"
-    for application, share in refused_shares(answers).items():
+    for application, share in shares_of(_refused(answers)).items():
+        how_many = "an unknown share" if share is None else percent(share)
         yield ""
-        yield f"**Refused: {_how_many(share)}** of the users of {code(escaped(application))}."
+        yield f"**Refused: {how_many}** of the users of {code(escaped(application))}."
     advice = list(dict.fromkeys(answer.advice for answer in answers if answer.advice))
     if advice:
         yield ""

@@ -85,7 +85,7 @@ def _key_changes(old: Policy, new: Policy) -> Iterator[Change]:
 
 def _host_changes(old: Policy, new: Policy) -> Iterator[Change]:
     key_name = _key_namer(old, new)
-    for before, after, hosts in _regions(old, new):
+    for before, after, hosts in regions(old, new):
         changes = list(_region_changes(before, after, old, new, key_name))
         for change in changes:
             yield replace(change, hosts=hosts)
@@ -154,7 +154,7 @@ _WORDS = {
 }
 
 
-def _regions(old: Policy, new: Policy) -> list[tuple[HostPolicy | None, HostPolicy | None, tuple[str, ...]]]:
+def regions(old: Policy, new: Policy) -> list[tuple[HostPolicy | None, HostPolicy | None, tuple[str, ...]]]:
     """Return the entries of the old and the new policy that decide about the same hosts, with those hosts (rule 1)."""
     entries = {id(entry): entry for policy in (old, new) for entry in policy.hosts}
     names = sorted({entry.pattern.name for entry in entries.values()}, key=lambda name: (name.count("."), name))

@@ -69,7 +69,8 @@ def test_json_has_the_documented_fields(policies: Path, capsys: pytest.CaptureFi
     """The JSON answer has exactly the documented fields."""
     assert main(["diff", "--json", str(policies / "old.toml"), str(policies / "added.toml")]) == 1
     answer = json.loads(capsys.readouterr().out)
-    assert {"old", "new", "weakens", "breaks", "changes"} == set(answer)
+    assert {"old", "new", "weakens", "breaks", "changes", "versions", "stranded_shares"} == set(answer)
+    assert ([], {}) == (answer["versions"], answer["stranded_shares"])
     assert {"name": "bank", "version": 1, "digest": Policy.loads(OLD).digest} == answer["old"]
     (change,) = answer["changes"]
     assert {"kind", "effect", "breaks", "accepted", "hosts", "text"} == set(change)
