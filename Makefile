@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --require-hashes
 HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test test-all check format coverage conformance bench fuzz requirements clean
+.PHONY: help demo test test-all check format coverage conformance bench fuzz changelog requirements clean
 
 help:
 	@echo "make demo          the main job on real parts: intercepted, then pinned"
@@ -18,6 +18,7 @@ help:
 	@echo "make conformance   every scenario with every client, recorded in the docs"
 	@echo "make bench         ratios against plain ssl, measured in one run"
 	@echo "make fuzz          every fuzz target, a minute each"
+	@echo "make changelog     what the next release's section of CHANGELOG.md would be"
 	@echo "make requirements  compile the hash-checked requirement files anew"
 
 $(VENV)/.made: requirements/pip.txt requirements/build.txt
@@ -74,6 +75,9 @@ bench: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	@for target in fuzz/fuzz_*.py; do echo "== $$target"; $(BIN)/python $$target 60 || exit 1; done
+
+changelog: $(VENV)/.test
+	@$(BIN)/towncrier build --draft --version next
 
 requirements:
 	@for name in pip build demo test niquests; do \
