@@ -1,0 +1,125 @@
+"""A vault in a plain folder, for a spool where there is no sealed store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from pinscher.errors import PinningError, escaped
+from pinscher.reports.spool import LARGEST_ITEM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class VaultError(PinningError):
+    """A folder that cannot hold a spool; ``path`` says which and ``reason`` why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the spool in '{escaped(path)}' cannot be used: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class FolderVault:
+    """A vault in a plain folder that only this user can read; each entry is a file, replaced as a whole."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Make the folder where it is missing, and take its lock; raise :class:`VaultError`."""
+        self.path = os.fspath(path)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.path, 0o700)
+            if os.name == "posix":
+                _check_own(self.path)
+            self._lock = os.open(os.path.join(self.path, ".lock"), os.O_RDWR | os.O_CREAT | _PLAIN, 0o600)
+        except OSError as error:
+            raise VaultError(self.path, (error.strerror or str(error)).lower()) from None
+        try:
+            _take(self._lock)
+        except OSError:
+            os.close(self._lock)
+            raise VaultError(self.path, "another process uses it; give each a folder of its own") from None
+        for name in os.listdir(self.path):
+            if name.startswith(_NEW):
+                self._remove(name)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        os.close(self._lock)
+
+    def names(self) -> list[str]:
+        """Return the entries' names."""
+        return [name for name in os.listdir(self.path) if not name.startswith(".")]
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry, or None."""
+        try:
+            descriptor = os.open(os.path.join(self.path, name), os.O_RDONLY | _PLAIN)
+        except OSError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(LARGEST_ITEM + 1)
+
+    def write(self, entries: Mapping[str, bytes | None]) -> None:
+        """Put entries in, each atomically, then take others out; in one folder, synchronised once."""
+        try:
+            for name, content in entries.items():
+                if content is not None:
+                    self._put(name, content)
+            for name, content in entries.items():
+                if content is None:
+                    self._remove(name)
+            self._sync()
+        except OSError as error:
+            raise VaultError(self.path, (error.strerror or str(error)).lower()) from None
+
+    def _put(self, name: str, content: bytes) -> None:
+        temporary = os.path.join(self.path, _NEW + secrets.token_hex(8))
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600)
+            try:
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, os.path.join(self.path, name))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.path, name))
+
+    def _sync(self) -> None:
+        if os.name != "posix":
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+_NEW = ".new-"
+_PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _check_own(path: str) -> None:
+    status = os.lstat(path)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o170077 != 0o040000:
+        raise VaultError(path, "expected a folder of this user that nobody else can enter; run chmod go-rwx on it")
+
+
+def _take(descriptor: int) -> None:
+    try:
+        import fcntl  # noqa: PLC0415  (not on Windows, where opening the file has to do)
+    except ModuleNotFoundError:
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
