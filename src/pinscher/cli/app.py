@@ -32,6 +32,7 @@ VERBS = (
     "export",
     "convert",
     "diff",
+    "key",
     "gate",
     "run",
     "embed",

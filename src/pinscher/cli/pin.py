@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.certificates import INTERMEDIATE, LEAF, ROOT, common_name, now, roles
+from pinscher.cli.policy_change import PolicyChange, read_if_there, toml_of
 from pinscher.cli.policy_edit import Addition, new_document, with_pins
 from pinscher.cli.reading import (
     FAILURES_TO_ANSWER,
@@ -21,9 +21,7 @@ from pinscher.cli.reading import (
 )
 from pinscher.cli.show import short
 from pinscher.cli.voice import ExitCode, Tally, Voice
-from pinscher.cli.writing import replace_file
 from pinscher.diagnosis.roots import mozilla
-from pinscher.errors import escaped
 from pinscher.host import canonical_host
 from pinscher.pin import Pin, spki_sha256
 from pinscher.policy import Policy
@@ -99,8 +97,10 @@ def pin(
     found = [pinned for source in sources for pinned in reader.pins_of(source)]
     if policy_file is not None and tally.exit_code() is ExitCode.GOOD:
         change = _change(Path(policy_file), found, host=host, is_backup=is_backup)
-        if not _write(change, voice, is_agreed=is_agreed):
+        if not change.write(voice, is_agreed=is_agreed):
             tally.none()
+        elif change.is_one:
+            _advise(Policy.loads(change.after), voice)
     if is_json:
         written_to = policy_file if policy_file is not None and tally.exit_code() is ExitCode.GOOD else None
         voice.document({"pins": [_object(pinned) for pinned in found], "written": written_to})
@@ -189,40 +189,13 @@ def _warn_of_interception(root: bytes, voice: Voice) -> None:
     voice.hint("compare the pins with those from another network, or pin from the key's own file")
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A policy's text before and after; the bytes are what was read, None for a policy that begins."""
-
-    path: Path
-    read: bytes | None
-    before: str
-    after: str
-
-
-def _change(path: Path, found: list[_Pinned], *, host: str | None, is_backup: bool) -> _Change:
-    read = _read(path)
-    before = "" if read is None else _toml(path, read)
+def _change(path: Path, found: list[_Pinned], *, host: str | None, is_backup: bool) -> PolicyChange:
+    read = read_if_there(path)
+    before = "" if read is None else toml_of(path, read)
     additions = [Addition(entry, tuple(pins), is_backup=is_backup) for entry, pins in _by_host(found, host).items()]
     after = with_pins(before or new_document(path.stem), additions)
     Policy.loads(after)
-    return _Change(path, read, before, after)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UnreadableFileError(str(path), (error.strerror or str(error)).lower()) from None
-
-
-def _toml(path: Path, content: bytes) -> str:
-    """Return the text of a policy that is valid before it is edited, and TOML."""
-    Policy.load(path)
-    if content.lstrip().startswith(b"{"):
-        raise click.UsageError(f"{escaped(str(path))} is JSON, which is made from TOML: edit that")
-    return content.decode()
+    return PolicyChange(path, read, before, after)
 
 
 def _by_host(found: list[_Pinned], host: str | None) -> dict[str, list[str]]:
@@ -234,26 +207,6 @@ def _by_host(found: list[_Pinned], host: str | None) -> dict[str, list[str]]:
             raise click.UsageError("pins from a file need --host, the entry that they belong to")
         grouped.setdefault(entry, []).append(pinned.pin)
     return grouped
-
-
-def _write(change: _Change, voice: Voice, *, is_agreed: bool) -> bool:
-    """Show the change, ask, and write it; return whether the policy holds the pins now."""
-    name = escaped(str(change.path))
-    if change.before == change.after:
-        voice.hint(f"{name} has these pins already, nothing was written")
-        return True
-    lines = difflib.unified_diff(change.before.splitlines(), change.after.splitlines(), name, name, lineterm="")
-    voice.note("\n".join(lines))
-    if not is_agreed and not voice.is_heard_by_a_person():
-        voice.error(f"{name} was not written: there is no terminal to ask at")
-        voice.hint("--yes writes without asking")
-        return False
-    if not is_agreed and not voice.confirm(f"write this to {name}?"):
-        voice.error(f"{name} was not written")
-        return False
-    replace_file(change.path, change.after.encode(), expected=change.read)
-    _advise(Policy.loads(change.after), voice)
-    return True
 
 
 def _advise(policy: Policy, voice: Voice) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class UneditablePolicyError(PinningError):
     """A document that cannot be edited for certain; the text ends with what a person should write into it."""
 
-    def __init__(self, reason: str, addition: Addition) -> None:
+    def __init__(self, reason: str, addition: object) -> None:
         super().__init__(f"{reason}; write it by hand:\n{addition}")
         self.addition = addition
 
@@ -70,7 +70,7 @@ def with_pins(text: str, additions: Sequence[Addition]) -> str:
     edited = text
     for addition in additions:
         edited = _with_addition(edited, addition)
-    return edited if edited == text else _with_next_version(edited)
+    return edited if edited == text else with_next_version(edited)
 
 
 def _with_addition(text: str, addition: Addition) -> str:
@@ -192,5 +192,6 @@ def _code(line: str) -> str:
 _VERSION = re.compile(r"^(version[ \t]*=[ \t]*)(\d+)", re.MULTILINE)
 
 
-def _with_next_version(text: str) -> str:
+def with_next_version(text: str) -> str:
+    """Return a document's text with its version one higher (rule 3)."""
     return _VERSION.sub(lambda found: f"{found[1]}{int(found[2]) + 1}", text, count=1)

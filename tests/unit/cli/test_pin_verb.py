@@ -137,7 +137,7 @@ def test_present_pin_is_not_written_again(policy: Path, backup: Issued, capsys: 
     before = policy.read_bytes()
     assert main(command) == 0
     assert policy.read_bytes() == before
-    assert "has these pins already" in capsys.readouterr().err
+    assert "says so already" in capsys.readouterr().err
 
 
 def test_nothing_is_written_without_a_yes(policy: Path, backup: Issued, capsys: pytest.CaptureFixture[str]) -> None:
