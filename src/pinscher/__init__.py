@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pinscher.entry import HostPolicy, Mode, OnExpiry
     from pinscher.errors import PinningError
     from pinscher.host import HostPattern, InvalidHostError
+    from pinscher.keeper import Keeper
     from pinscher.pin import InvalidPinError, Pin, PinSet
     from pinscher.policy import InvalidPolicyError, Policy
     from pinscher.tls import InsecureContextError, PinMismatchError, PinnedContext, enforce, verdict_of
@@ -35,6 +36,7 @@ __all__ = [
     "InvalidHostError",
     "InvalidPinError",
     "InvalidPolicyError",
+    "Keeper",
     "Mode",
     "OnExpiry",
     "Outcome",
@@ -69,6 +71,7 @@ _ROOMS = {
     "pinscher.entry": ("HostPolicy", "Mode", "OnExpiry"),
     "pinscher.errors": ("PinningError",),
     "pinscher.host": ("HostPattern", "InvalidHostError"),
+    "pinscher.keeper": ("Keeper",),
     "pinscher.pin": ("InvalidPinError", "Pin", "PinSet"),
     "pinscher.policy": ("InvalidPolicyError", "Policy"),
     "pinscher.tls.counting": ("stats",),

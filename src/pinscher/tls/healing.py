@@ -13,7 +13,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -70,6 +69,8 @@ def heal(healer: Healer, refused: Verdict, judge: Judge, seconds: float) -> Verd
     try:
         verdict = _climb(healer, refused, judge, seconds, steps)
     except Exception as error:  # rule 5; told in full, for it is a defect
+        import logging  # noqa: PLC0415  (only a failing healer pays for it)
+
         logging.getLogger("pinscher").exception("healing a connection failed; its refusal stands")
         steps.append(f"failed: {type(error).__name__}")
     if verdict.action is not Action.ALLOW:

@@ -29,6 +29,12 @@ class EventKind(enum.Enum):
     """What proves that the policy is the newest has lapsed: something is broken, or somebody keeps updates away."""
     STORE = "store"
     """The store cannot be read or written, or what it holds does not verify."""
+    FORKED = "forked"
+    """The transparency log contradicts what it said before: somebody is shown pin sets that others are not shown."""
+    OVERRIDE_USED = "override-used"
+    """A connection was let through by an emergency policy; told by a keeper, once for each host and emergency policy."""
+    EXPIRED = "expired"
+    """Entries of the policy in force are past their ``expires``; told by a keeper, once for each policy."""
     CLOCK = "clock"
     """The clock is behind a time that an accepted update proved."""
 

@@ -143,6 +143,7 @@ class Updater:
         self._start_lock = threading.Lock()
         self._has_started = False
         self._asked_at: float | None = None
+        self._attempts = 0
         self._refreshed: datetime | None = None
         self._failures = 0
         self._error: PinningError | None = None
@@ -159,6 +160,17 @@ class Updater:
     def override(self) -> Override | None:
         """The emergency policy that the repository offers, or None; its entries end by themselves."""
         return self._held.override
+
+    @property
+    def attempts(self) -> int:
+        """How often a repository was asked so far; the one under way is counted."""
+        return self._attempts
+
+    @property
+    def patience(self) -> float:
+        """The seconds that are left of the minimum interval, before which nobody is asked (rule 3)."""
+        past = self._clock() - (self._asked_at or 0.0)
+        return max(self._intervals.least.total_seconds() - past, 0.0) if self._asked_at is not None else 0.0
 
     @property
     def state(self) -> State:
@@ -232,6 +244,7 @@ class Updater:
             if self._held.policy is None:
                 raise self._error or RepositoryUnreachableError("the minimum interval has not passed")
             return Refreshed(self._held.policy, has_changed=False, was_asked=False, mirror=None)
+        self._attempts += 1
         try:
             with self._exclusive():
                 refreshed = self._ask()
@@ -370,7 +383,7 @@ class Updater:
             self._refresh_and_go_on()
             if self._wake.wait(self._delay()):
                 # Provoked: within the minimum interval nobody is asked, so what is left of it is waited for (rule 3).
-                self._stopping.wait(self._patience())
+                self._stopping.wait(self.patience)
 
     async def follow_async(self) -> None:
         """Refresh in this task, now and at every interval, until it is cancelled."""
@@ -391,11 +404,6 @@ class Updater:
 
     def _delay(self) -> float:
         return self._intervals.delay(self._failures, random.random())  # noqa: S311  (it spreads load, and guards nothing)
-
-    def _patience(self) -> float:
-        """Return the seconds that are left of the minimum interval."""
-        past = self._clock() - (self._asked_at or 0.0)
-        return max(self._intervals.least.total_seconds() - past, 0.0) if self._asked_at is not None else 0.0
 
     def provoke(self) -> None:
         """Ask the thread of :meth:`follow` to refresh as soon as the minimum interval lets it, and return at once."""

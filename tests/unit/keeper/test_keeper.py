@@ -1,0 +1,200 @@
+"""What a keeper does for its context."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import pinscher
+from pinscher.updates import Event, EventKind, Intervals, RepositoryUnreachableError
+from pinscher.updates.repository import override
+
+from .conftest import HOST, real
+
+if TYPE_CHECKING:
+    from .conftest import World
+
+SLOW = Intervals(least=timedelta(seconds=30))
+
+
+def refused(world: World, keeper: pinscher.Keeper) -> pinscher.Verdict:
+    """Talk to the bank, and return the verdict that refused."""
+    with pytest.raises(pinscher.PinMismatchError) as caught:
+        world.talk(keeper)
+    return caught.value.verdict
+
+
+def test_a_keeper_follows_and_its_context_with_it(world: World) -> None:
+    """A keeper that is started has the newest policy in force in its context, and hears nothing of what matches."""
+    with world.keeper() as keeper:
+        assert pinscher.Outcome.MATCH is world.talk(keeper).outcome
+        assert (1, 1) == (keeper.policy.version, keeper.state.floor.policy)
+    assert [] == world.reported
+
+
+def test_before_the_first_policy_everything_is_refused(world: World) -> None:
+    """Without a policy a keeper's context lets nothing through, and a start that can get none says why."""
+    keeper = world.keeper()
+    assert pinscher.Outcome.UNLISTED_HOST is refused(world, keeper).outcome
+    world.repository.answers["/metadata/timestamp.json"] = 500
+    with pytest.raises(RepositoryUnreachableError):
+        keeper.start()
+
+
+def test_a_restart_needs_no_network(world: World) -> None:
+    """A keeper has what was accepted before, or what is embedded, without asking anybody."""
+    with world.keeper():
+        pass
+    asked = world.asked()
+    assert pinscher.Outcome.MATCH is world.talk(world.keeper()).outcome
+    embedded = world.keeper(store=world.folder / "other", embedded=world.policy(1, "a"))
+    assert pinscher.Outcome.MATCH is world.talk(embedded).outcome
+    assert asked == world.asked()
+
+
+def test_a_mismatch_fetches_what_mends_it(world: World) -> None:
+    """A connection with an unannounced key is let through by the policy that its mismatch fetched."""
+    keeper = world.keeper()
+    keeper.updater.refresh()
+    world.bank.show(world.keys["b"])
+    world.publish(2, "b")
+    verdict = world.talk(keeper)
+    assert (2, 1) == (verdict.policy.version, len(verdict.steps))
+    assert verdict.steps[0].startswith("refresh: version 2, after 0.")
+    assert [verdict] == world.reported
+
+
+def test_asyncio_heals_the_next_time(world: World) -> None:
+    """An asyncio client is refused once, waits for what was asked, and gets through the next time."""
+
+    async def connect(keeper: pinscher.Keeper) -> None:
+        _, writer = await asyncio.open_connection(*world.bank.address, ssl=keeper.context, server_hostname=HOST)
+        writer.close()
+        await writer.wait_closed()
+
+    async def play() -> pinscher.Verdict:
+        async with world.keeper() as keeper:
+            await connect(keeper)
+            world.bank.show(world.keys["b"])
+            world.publish(2, "b")
+            with pytest.raises(pinscher.PinMismatchError) as caught:
+                await connect(keeper)
+            assert await keeper.refreshed()
+            await connect(keeper)
+            return caught.value.verdict
+
+    steps = asyncio.run(play()).steps
+    assert "refresh: asked in the background, this connection does not wait" == steps[0]
+
+
+def test_an_attacker_cannot_turn_a_keeper_against_its_repository(world: World) -> None:
+    """A hundred mismatches within the minimum interval ask the repository once, and are refused at once."""
+    keeper = world.keeper(intervals=SLOW)
+    keeper.start()
+    world.bank.show(world.keys["b"])
+    found = [refused(world, keeper).steps[0] for _ in range(100)]
+    assert [] == [step for step in found if not step.startswith("refresh: not asked, 30 s of the minimum interval")]
+    assert 1 == world.asked()
+
+
+def test_the_same_mismatch_waits_longer_each_time(world: World) -> None:
+    """A mismatch that a refresh did not mend provokes the next one later and later; a new policy forgets that."""
+    keeper = world.keeper(intervals=Intervals(least=timedelta()), heal_seconds=1.0, most_patience=60.0)
+    keeper.updater.refresh()
+    world.bank.show(world.keys["b"])
+    doctor = keeper._doctor
+    doctor._least = 16.0
+    assert refused(world, keeper).steps[0].startswith("refresh: nothing newer, after 0.")
+    assert refused(world, keeper).steps[0].startswith("refresh: not asked again, for it did not help before; the next")
+    world.publish(2, "b")
+    keeper.updater.refresh()
+    assert 2 == world.talk(keeper).policy.version
+
+
+def test_an_emergency_policy_is_used_and_the_alarm_rises(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """An emergency policy lets its host through until it ends; event, log and report say so, once each."""
+    keeper = world.keeper()
+    keeper.updater.refresh()
+    world.bank.show(world.keys["b"])
+    assert "override: none is in force for this host" == refused(world, keeper).steps[1]
+    override(
+        world.publisher.repository, [HOST], [pinscher.Pin.of(world.keys["b"].der)],
+        ends=(real() + timedelta(hours=1)).replace(microsecond=0), current=keeper.policy, at=real(),
+    )  # fmt: skip
+    world.publisher.signed_by("alice", "bob")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            verdict = world.talk(keeper)
+            assert ("override", 1) == (verdict.policy.name, verdict.policy.version)
+            assert verdict.steps[-1].startswith("override: version 1 is used, for policy 'bank' version 1")
+    kinds = [event.kind for event in world.events]
+    assert 1 == kinds.count(EventKind.OVERRIDE_USED) == kinds.count(EventKind.OVERRIDE)
+    assert "override-used: bank.test was let through by the emergency policy, version 1" in caplog.text
+    assert [event for event in world.events if event.kind.is_alarm] == [
+        told for told in world.reported if isinstance(told, Event)
+    ]
+    assert 2 == sum(told.policy.name == "override" for told in world.reported if isinstance(told, pinscher.Verdict))
+
+
+def test_expired_pins_raise_the_alarm(world: World) -> None:
+    """Pins past their time go on being enforced, and an event says so once for each policy."""
+    world.publish(2, "a", more="expires = 2026-01-01T00:00:00Z")
+    keeper = world.keeper()
+    keeper.updater.refresh()
+    world.talk(keeper)
+    keeper.updater.refresh()
+    assert [EventKind.ACCEPTED, EventKind.EXPIRED] == [event.kind for event in world.events][:2]
+    assert 1 == [event.kind for event in world.events].count(EventKind.EXPIRED)
+
+
+def test_a_keeper_serves_report_channels(world: World) -> None:
+    """A policy with a report channel warns nobody where a keeper has it."""
+    channel = 'report-to = ["main"]\n[reporting.main]\nurl = "https://reports.example/v1"\n'
+    world.publish(2, "a", more=channel + f'pins = ["{pinscher.Pin.of(world.keys["c"].der)}"]')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with world.keeper() as keeper:
+            assert 2 == keeper.policy.version
+
+
+def test_what_a_callback_raises_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A callback that fails changes nothing, and is in the log."""
+
+    def fail(_: object) -> None:
+        raise ValueError("mine")
+
+    with world.keeper(on_event=fail, report=None) as keeper:
+        world.talk(keeper)
+    assert "a callback of the keeper failed" in caplog.text
+
+
+def test_a_repository_that_fails_is_told_in_the_steps(world: World) -> None:
+    """A refusal says that the repository could not be asked, or did not answer in time, or that nobody asks any more."""
+    keeper = world.keeper(heal_seconds=0.3)
+    keeper.updater.refresh()
+    world.bank.show(world.keys["b"])
+    world.repository.answers["/metadata/timestamp.json"] = 500
+    assert refused(world, keeper).steps[0].startswith("refresh: failed with RepositoryUnreachableError, after 0.")
+
+    def never() -> Any:
+        world.repository.ending.wait(20)
+        yield b""
+
+    world.repository.answers["/metadata/timestamp.json"] = never
+    assert "no answer in time" in refused(world, keeper).steps[0]
+    keeper.close(0.1)
+    assert "the keeper is closed" in refused(world, keeper).steps[0]
+    world.repository.ending.set()
+
+
+def test_the_updates_own_channel_only_reports(world: World) -> None:
+    """The policy in force is in force on the updates' own channel too, where it refuses nothing."""
+    with world.keeper() as keeper:
+        entry = keeper.channel.policy.lookup(HOST)
+        assert entry is not None
+        assert pinscher.Mode.REPORT_ONLY is entry.mode
