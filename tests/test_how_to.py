@@ -264,7 +264,10 @@ def test_the_page_about_survival_is_true(tmp_path: Path, monkeypatch: pytest.Mon
     commands = _commands("prove-a-pin-set-survives.md")
     for day, moment in (("2026-11-21", datetime.now(UTC)), ("2027-11-21", datetime.now(UTC) + timedelta(days=365))):
         commands = [command.replace(day, f"{moment:%Y-%m-%dT%H:%M:%SZ}") for command in commands]
-    for pinned, codes in ((held.der, [0, 0, 1, 0]), (new.certificate, [0, 0, 0, 0]), (old.certificate, [1, 1, 1, 1])):
+    (tmp_path / "deployments.toml").write_text(
+        'format = 1\n[[deployments]]\napplication = "app"\nversion = "2.3"\npolicy = "pins.toml"\n'
+    )
+    for pinned, codes in ((held.der, [0, 0, 1, 0, 0]), (new.certificate, [0] * 5), (old.certificate, [1] * 5)):
         (tmp_path / "pins.toml").write_text(f'{head}pins = ["{Pin.of(pinned)}"]\n')
         ran = [_ran(command, tmp_path) for command in commands]
         assert codes == [one.returncode for one in ran], [one.stdout + one.stderr for one in ran]

@@ -21,24 +21,25 @@ MOST_SHOWN = 3
 """Counter-examples that are printed for one moment."""
 _MOST_LISTED = 100
 """Counter-examples of one moment in the JSON."""
-_WORDS = {
+WORDS = {
     Answer.SURVIVES: ("survives", "bold green"),
     Answer.BREAKS: ("BREAKS", "bold red"),
     Answer.UNKNOWN: ("NOT PROVED", "bold yellow"),
 }
+"""The word for each answer, with its style."""
 
 
 def print_proof(proof: Proof, reasons: tuple[str, ...], voice: Voice) -> None:
     """Write the answer for a person: each moment, the first counter-examples, the smallest sets, and the advice."""
     stores = ", ".join(escaped(store.name) for store in proof.question.stores)
-    voice.answer((proof.question.host, "bold"), "  ", _WORDS[proof.answer], f"  trusting {stores}")
+    voice.answer((proof.question.host, "bold"), "  ", WORDS[proof.answer], f"  trusting {stores}")
     for moment in proof.moments:
         voice.answer()
         voice.answer(_summary(moment))
         for text in moment.barren:
             voice.answer(f"  {text}")
         for found in moment.counter_examples[:MOST_SHOWN]:
-            _print_counter_example(found, voice)
+            print_counter_example(found, voice)
         more = len(moment.counter_examples) - MOST_SHOWN
         if more > 0:
             voice.answer(f"  and {counted(more, 'more path')} without a pin")
@@ -64,7 +65,8 @@ def _summary(moment: Moment) -> str:
     return f"{_iso(moment.at)}  {held}, {broken} without a pin"
 
 
-def _print_counter_example(found: Found, voice: Voice) -> None:
+def print_counter_example(found: Found, voice: Voice) -> None:
+    """Write one path without a pin as a chain that a person can read."""
     voice.answer()
     voice.answer(f"  {_reason(found)}:")
     for role, certificate, note in _rows(found):
@@ -111,14 +113,15 @@ def document(proof: Proof, reasons: tuple[str, ...]) -> dict[str, object]:
         "host": proof.question.host,
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "answer": proof.answer.value,
-        "moments": [_moment(moment) for moment in proof.moments],
+        "moments": [moment_object(moment) for moment in proof.moments],
         "cover": _cover(proof, proof.cover),
         "cover_of_authorities": _cover(proof, proof.cover_of_authorities),
         "do_not_pin": list(reasons),
     }
 
 
-def _moment(moment: Moment) -> dict[str, object]:
+def moment_object(moment: Moment) -> dict[str, object]:
+    """Return the ``--json`` object of one moment."""
     return {
         "at": _iso(moment.at),
         "paths": len(moment.found),

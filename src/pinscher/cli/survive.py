@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pinscher.cli.deployed import deployments_option, read_inventories
 from pinscher.cli.lint import certificates_of
 from pinscher.cli.moment import moments_option
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import json_option, read_bytes
 from pinscher.cli.survival_answer import document, print_proof
+from pinscher.cli.survive_versions import (
+    is_pinned,
+    print_heading,
+    print_versions,
+    prove_versions,
+    versions_object,
+    worst,
+)
 from pinscher.cli.voice import ExitCode, Voice
 from pinscher.errors import escaped
 from pinscher.host import canonical_host
@@ -26,13 +35,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pinscher.policy import Policy
+    from pinscher.rotation import AuthorityFacts
+    from pinscher.rotation.deployments import Deployment
 
 _FIELDS = """
 \b
 JSON:
   host, policy       the host, and the policy's name, version and digest
-  answer             survives, breaks or unknown
-  moments            in order:
+  answer             survives, breaks or unknown; the worst of the policy and
+                     the released versions
+  moments            of the policy, in order:
     at
     paths            how many there are
     cut              why there may be more, or null
@@ -46,12 +58,21 @@ JSON:
     at_least         how many it takes at least
   cover_of_authorities   the same without the leaf's own key
   do_not_pin         the reasons not to pin this host
+  versions           of the inventory, in order:
+    file, application, version, share   share is text, or null
+    answer           survives, breaks, unknown or not-pinned
+    moments          as above, on the same paths
+  shares             {application: the share of its users who have a path
+                     without a pin, as text, or null if it is not known}
+  Without --policy, policy, moments, cover, cover_of_authorities and do_not_pin
+  are null.
 """
 
 
 @click.command(epilog=_FIELDS)
 @click.argument("host", metavar="HOST")
-@click.option("--policy", "policy_file", required=True, metavar="FILE", help="The policy, TOML or JSON; '-' is stdin.")
+@click.option("--policy", "policy_file", metavar="FILE", help="The policy, TOML or JSON; '-' is stdin.")
+@deployments_option
 @click.option(
     "--chain",
     "chains",
@@ -92,20 +113,23 @@ JSON:
 @moments_option
 @json_option
 def survive(
-    host: str, *, policy_file: str, chains: tuple[str, ...], intermediates: tuple[str, ...],
-    next_issuers: tuple[str, ...], trust: tuple[str, ...], new_leaf_key: bool, openssl_only: bool, bare_roots: bool,
-    online: bool, most_paths: int, facts_file: str | None, moments: tuple[datetime, ...], is_json: bool,
+    host: str, *, policy_file: str | None, inventories: tuple[str, ...], chains: tuple[str, ...],
+    intermediates: tuple[str, ...], next_issuers: tuple[str, ...], trust: tuple[str, ...], new_leaf_key: bool,
+    openssl_only: bool, bare_roots: bool, online: bool, most_paths: int, facts_file: str | None,
+    moments: tuple[datetime, ...], is_json: bool,
 ) -> int:  # fmt: skip
     """
     Prove that every path on which a client could validate HOST holds a pin, or show one that does not.
 
     Paths are built from the given chains, intermediates and trust stores, as OpenSSL builds its one and as a verifier
     that tries every way. After the leaf's expiry another with the same key and names is taken to be in its place.
+    The policies of the released versions that --deployments lists are proved on the same paths, each by itself.
     Exit 1 if a path holds no pin, 2 if there are too many paths to look at or none at all; neither is survival.
     """
-    voice = Voice()
-    policy, canonical = load_policy(policy_file), canonical_host(host)
-    _check_pinned(policy, canonical)
+    voice, canonical = Voice(), canonical_host(host)
+    policy = None if policy_file is None else load_policy(policy_file)
+    released = read_inventories(inventories)
+    first = _first_policy(policy, released, canonical)
     known = [one for name in intermediates for one in _certificates(name)]
     starts = _starts(chains, next_issuers, canonical)
     if online:
@@ -114,7 +138,7 @@ def survive(
         for problem in fetched.problems:
             voice.warning(problem)
     question = Question(
-        canonical, policy, starts, tuple(_store(name, voice) for name in dict.fromkeys(trust)), moments,
+        canonical, first, starts, tuple(_store(name, voice) for name in dict.fromkeys(trust)), moments,
         intermediates=tuple(known),
         leaf_key=LeafKey.NEW if new_leaf_key else LeafKey.KEPT,
         builders=frozenset({Builder.OPENSSL} if openssl_only else Builder),
@@ -123,26 +147,45 @@ def survive(
     )  # fmt: skip
     with voice.progress("proving", len(moments)) as advance:
         proof = prove(question, advance=advance)
-    facts = (
-        shipped_facts()
-        if facts_file is None
-        else read_facts(read_bytes(facts_file, limit=LARGEST_FACTS), source=facts_file)
-    )
-    reasons = reasons_not_to_pin(proof, facts)
+    versions = prove_versions(proof, released)
+    answers = [one.proof.answer for one in versions if one.proof is not None]
+    answer = worst(answers if policy is None else [proof.answer, *answers])
+    reasons = None if policy is None else reasons_not_to_pin(proof, _facts(facts_file))
     if is_json:
-        voice.document(document(proof, reasons))
+        fields = document(proof, reasons) if reasons is not None else {"host": canonical} | _NOTHING
+        voice.document(fields | {"answer": answer.value} | versions_object(versions))
+        return _ENDS[answer]
+    if reasons is None:
+        print_heading(proof, answer, voice)
     else:
         print_proof(proof, reasons, voice)
-    return _ENDS[proof.answer]
+    if versions:
+        print_versions(versions, voice, with_paths=policy is None)
+    return _ENDS[answer]
+
+
+_NOTHING = dict.fromkeys(("policy", "answer", "moments", "cover", "cover_of_authorities", "do_not_pin"))
+
+
+def _facts(file: str | None) -> AuthorityFacts:
+    return shipped_facts() if file is None else read_facts(read_bytes(file, limit=LARGEST_FACTS), source=file)
 
 
 _ENDS = {Answer.SURVIVES: ExitCode.GOOD, Answer.BREAKS: ExitCode.BAD, Answer.UNKNOWN: ExitCode.NO_ANSWER}
 
 
-def _check_pinned(policy: Policy, canonical: str) -> None:
-    entry = policy.lookup_canonical(canonical)
-    if entry is None or entry.pinset is None:
-        raise click.UsageError(f"the policy does not pin {canonical}, so there is nothing to prove")
+def _first_policy(policy: Policy | None, released: tuple[Deployment, ...], canonical: str) -> Policy:
+    """Return the policy whose proof the others share the paths of; raise a usage error where none pins the host."""
+    if policy is not None:
+        if not is_pinned(policy, canonical):
+            raise click.UsageError(f"the policy does not pin {canonical}, so there is nothing to prove")
+        return policy
+    if not released:
+        raise click.UsageError("no policy was named: give --policy FILE, --deployments FILE or both")
+    pinning = next((one.policy for one in released if is_pinned(one.policy, canonical)), None)
+    if pinning is None:
+        raise click.UsageError(f"no released version pins {canonical}, so there is nothing to prove")
+    return pinning
 
 
 def _certificates(file: str) -> tuple[Certificate, ...]:

@@ -56,7 +56,9 @@ def test_json_has_what_the_help_says(capsys: pytest.CaptureFixture[str]) -> None
     """The JSON names the answer, the moments, each counter-example's path and the smallest sets."""
     assert 1 == main([*BASE, "--json", "--at", "2027-11-21"])
     answer = json.loads(capsys.readouterr().out)
-    assert ["host", "policy", "answer", "moments", "cover", "cover_of_authorities", "do_not_pin"] == list(answer)
+    names = ["host", "policy", "answer", "moments", "cover", "cover_of_authorities", "do_not_pin", "versions", "shares"]
+    assert names == list(answer)
+    assert ([], {}) == (answer["versions"], answer["shares"])
     assert (HOST, "breaks", []) == (answer["host"], answer["answer"], answer["do_not_pin"])
     assert [False, True] == [moment["counter_examples"][0]["renewed"] for moment in answer["moments"]]
     moment = answer["moments"][0]

@@ -11,7 +11,7 @@ from pinscher.rotation.survival.certificate import Certificate, UnreadableCertif
 from pinscher.rotation.survival.cover import Cover, smallest_cover
 from pinscher.rotation.survival.graph import Graph
 from pinscher.rotation.survival.paths import Anchors, Limits, TooManyPathsError, all_paths
-from pinscher.rotation.survival.proof import Answer, Found, Moment, Proof, Question, Start, prove
+from pinscher.rotation.survival.proof import Answer, Found, Moment, Proof, Question, Start, judge_again, prove
 from pinscher.rotation.survival.stores import TrustStore, UnusableStoreError, mozilla_store, store_of, system_store
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "UnreadableCertificateError",
     "UnusableStoreError",
     "all_paths",
+    "judge_again",
     "mozilla_store",
     "prove",
     "read_certificate",

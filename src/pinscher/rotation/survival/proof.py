@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -192,6 +192,23 @@ def prove(question: Question, *, advance: Callable[[], None] = lambda: None) -> 
     return Proof(question, tuple(moments))
 
 
+def judge_again(proof: Proof, policy: Policy) -> Proof:
+    """Judge the paths of a proof by another policy, which pins the host as well; no path is looked for again."""
+    question = replace(proof.question, policy=policy)
+    _pins_of(question)
+    return Proof(
+        question,
+        tuple(
+            replace(moment, found=tuple(_judged_again(found, question, moment.at) for found in moment.found))
+            for moment in proof.moments
+        ),
+    )
+
+
+def _judged_again(found: Found, question: Question, at: datetime) -> Found:
+    return replace(found, verdict=_verdict(question, found.start, found.authorities, at))
+
+
 def _pins_of(question: Question) -> PinSet:
     entry = question.policy.lookup_canonical(question.host)
     if entry is None or entry.pinset is None:
@@ -272,15 +289,17 @@ class _Work:
     def _judged(
         self, start: Start, authorities: tuple[Certificate, ...], stores: tuple[str, ...], builders: frozenset[Builder]
     ) -> Found:
-        is_renewed = start.is_renewed(self._at)
-        certificates = [one.der for one in authorities]
-        if self._question.leaf_key is LeafKey.KEPT:
-            certificates.insert(0, _stand_in(start.leaf.der) if is_renewed else start.leaf.der)
-        verdict = None
-        if certificates:
-            path = conceivable_path(certificates)
-            verdict = evaluate(path, self._question.policy, host=self._question.host, at=self._at)
-        return Found(start, authorities, stores, builders, verdict, is_renewed)
+        verdict = _verdict(self._question, start, authorities, self._at)
+        return Found(start, authorities, stores, builders, verdict, start.is_renewed(self._at))
+
+
+def _verdict(question: Question, start: Start, authorities: tuple[Certificate, ...], at: datetime) -> Verdict | None:
+    certificates = [one.der for one in authorities]
+    if question.leaf_key is LeafKey.KEPT:
+        certificates.insert(0, _stand_in(start.leaf.der) if start.is_renewed(at) else start.leaf.der)
+    if not certificates:
+        return None
+    return evaluate(conceivable_path(certificates), question.policy, host=question.host, at=at)
 
 
 def _stand_in(leaf: bytes) -> bytes:
