@@ -36,6 +36,20 @@ def test_the_table_of_clients_is_current() -> None:
     assert (0, "the table of clients is current\n") == (checked.returncode, checked.stdout), checked.stderr
 
 
+def test_the_table_of_diagnoses_is_current() -> None:
+    """The page of the causes says how the diagnosis does on every refusal of the lab today, and nothing is confused."""
+    checked = subprocess.run(
+        [sys.executable, HERE / "tools" / "diagnosis_summary.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (0, "the table of diagnoses is current\n") == (checked.returncode, checked.stdout), checked.stderr
+    rows = [line.split("|")[1:-1] for line in _page("diagnosis.md").splitlines() if line.startswith("| all ")]
+    assert ["0"] == [row[-1].strip() for row in rows]
+
+
 ROWS = [line for line in _page("clients.md").splitlines() if line.startswith("| ")]
 
 

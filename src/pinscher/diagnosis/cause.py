@@ -25,9 +25,12 @@ class Cause(enum.Enum):
     CAPTIVE_PORTAL = "captive-portal"
     HOST_NAME_MISMATCH = "host-name-mismatch"
     UNTRUSTED_ISSUER = "untrusted-issuer"
+    INVALID_CHAIN = "invalid-chain"
+    MISWRITTEN_PIN = "miswritten-pin"
     POLICY_CHANGED = "policy-changed"
     DIFFERENT_PATH = "different-path"
     KEY_ROTATION = "key-rotation"
+    KNOWN_CA = "known-ca"
     LOCAL_INTERCEPTION = "local-interception"
     CA_CHANGE = "ca-change"
     MISISSUE_OR_ATTACK = "misissue-or-attack"
@@ -49,13 +52,13 @@ class Facts:
     What whoever judged the connection knows beside the verdict; everything may be missing.
 
     ``last_accepted`` is the chain of this host's last ``MATCH``, and never one that was merely allowed. ``trust_named``
-    says that the application named the trust anchors. ``presented`` is what the server sent; ``openssl_error`` and
-    ``verify_code`` are OpenSSL's words and number (``X509_V_ERR_…``) when it refused; ``at`` stands in for the
-    verdict's time.
+    says whether the application named the trust anchors or left them to the machine. ``presented`` is what the server
+    sent; ``openssl_error`` and ``verify_code`` are OpenSSL's words and number (``X509_V_ERR_…``) when it refused;
+    ``at`` stands in for the verdict's time.
     """
 
     last_accepted: ValidatedChain | None = None
-    trust_named: bool = False
+    trust_named: bool | None = None
     presented: PresentedChain | None = None
     openssl_error: str | None = None
     verify_code: int | None = None

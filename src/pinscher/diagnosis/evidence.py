@@ -7,12 +7,14 @@ anything. Validated and presented certificates stay apart, since only the first 
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pinscher.chain import PresentedChain, ValidatedChain
 from pinscher.der import CertificateParseError, CertificateSummary, certificate_summary
-from pinscher.diagnosis.products import Product, product_named_in
+from pinscher.diagnosis.particulars import Particulars, particulars
+from pinscher.diagnosis.products import Product, portal_signed_in, product_named_in
 from pinscher.diagnosis.roots import mozilla
 from pinscher.errors import escaped
 from pinscher.host import is_ip_literal
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 100
 """Certificates of one chain that are looked at; OpenSSL validates no longer chain unless told to."""
+
+_ENTRIES_READ = 2000
+"""Entries of a policy that are compared, so that a large one does not make a refusal slow."""
 
 _PRIVATE_ENDINGS = frozenset(
     {"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localhost", "private", "test"}
@@ -115,6 +120,42 @@ class Evidence:
         )
 
     @cached_property
+    def leaf(self) -> Particulars:
+        """The particulars of the leaf of the validated chain, or of the first certificate shown where there is none."""
+        shown = self.chain[:1] or self.presented[:1]
+        return particulars(shown[0]) if shown else Particulars()
+
+    @cached_property
+    def leaf_before(self) -> Particulars:
+        """The particulars of the leaf that was last accepted for this host."""
+        return particulars(self.chain_before[0]) if self.chain_before else Particulars()
+
+    @property
+    def has_key_of_its_ca(self) -> bool:
+        """Whether the leaf carries the key of a CA above it, as no CA would issue it."""
+        return bool(self.keys) and self.keys[0] is not None and self.keys[0] in self.keys[1:]
+
+    @cached_property
+    def pinned_elsewhere(self) -> str | None:
+        """Another entry of the policy that pins the key of the validated leaf."""
+        entries = itertools.islice(self.verdict.policy.hosts, _ENTRIES_READ) if self.chain else ()
+        for entry in entries:
+            is_other = entry is not self.verdict.host_policy and entry.pinset is not None
+            if is_other and any(pin.digest == self.keys[0] for pin in entry.pinset or ()):
+                return entry.host
+        return None
+
+    @property
+    def is_pinned_key_presented(self) -> bool:
+        """Whether a pinned key stands among what was presented, and not on a validated chain."""
+        entry = self.verdict.host_policy
+        pins = None if entry is None else entry.pinset
+        if pins is None:
+            return False
+        accepted = {pin.digest for pin in pins}
+        return any(key_digest(certificate) in accepted for certificate in self.presented[:_LOOKED_AT])
+
+    @cached_property
     def product(self) -> Product | None:
         """The interception product that the certificates name; forgeable by whoever made them."""
         anchor = self.anchor
@@ -125,8 +166,8 @@ class Evidence:
 
     @property
     def portal(self) -> Product | None:
-        """The captive portal that the certificates name."""
-        return product_named_in(self.names, portals=True)
+        """The captive portal that the certificates name, or seem to."""
+        return product_named_in(self.names, portals=True) or portal_signed_in(self.leaf.names)
 
     @property
     def is_private_host(self) -> bool:

@@ -53,3 +53,16 @@ def product_named_in(names: Iterable[str], *, portals: bool = False) -> Product 
         if (product.kind == PORTAL) is portals and any(map(product.is_named_in, shown)):
             return product
     return None
+
+
+def portal_signed_in(hosts: Iterable[str]) -> Product | None:
+    """Return a captive portal without a name of its own, where a host's name says that it is one."""
+    words = _portal_words()
+    if any(label in words for host in hosts for label in host.split(".")):
+        return Product("a log-in page", PORTAL, (), "the words of portal_signs.json")
+    return None
+
+
+@functools.cache
+def _portal_words() -> frozenset[str]:
+    return frozenset(read_shipped("portal_signs.json")["words"])

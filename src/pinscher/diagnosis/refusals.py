@@ -6,10 +6,13 @@ Nothing is proven here. Every name was chosen by whoever answered, so no rule th
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import TYPE_CHECKING
 
 from pinscher.diagnosis.cause import Cause, Confidence
 from pinscher.diagnosis.finding import Finding
+from pinscher.diagnosis.shipped import read_shipped
 from pinscher.errors import escaped
 
 if TYPE_CHECKING:
@@ -27,10 +30,14 @@ _LONG_EXPIRED_DAYS = 90
 
 
 def _check_failed(evidence: Evidence) -> Finding | None:
-    if evidence.facts.verify_code or evidence.facts.openssl_error:
+    detail = evidence.verdict.detail
+    if not _EXCEPTION.match(detail):
         return None
-    detail = escaped(evidence.verdict.detail) or "no reason was given"
-    return Finding(Cause.CHECK_FAILED, Confidence.CERTAIN, f"the check could not be made: {detail}")
+    return Finding(Cause.CHECK_FAILED, Confidence.CERTAIN, f"the check could not be made: {escaped(detail)}")
+
+
+_EXCEPTION = re.compile(r"\w*(Error|Exception): ", re.ASCII)
+"""How a verdict's detail begins where it is an exception of the check itself, and never where OpenSSL refused."""
 
 
 def _not_yet_valid(evidence: Evidence) -> Finding | None:
@@ -49,18 +56,21 @@ def _not_yet_valid(evidence: Evidence) -> Finding | None:
 def _expired(evidence: Evidence) -> Finding | None:
     if evidence.facts.verify_code != HAS_EXPIRED:
         return None
+    if evidence.is_clock_behind:
+        said = "OpenSSL found an expired certificate, by a clock that stands before this release of pinscher was made"
+        return Finding(Cause.CERTIFICATE_EXPIRED, Confidence.CERTAIN, said)
     ends = [summary.not_after for summary in evidence.shown if summary.not_after is not None]
-    if len(ends) > 1 and max(ends) < evidence.at:
+    past = [end for end in ends if end < evidence.at]
+    if not past:
+        said = "OpenSSL found an expired certificate on the chain"
+        return Finding(Cause.CERTIFICATE_EXPIRED, Confidence.POSSIBLE, said)
+    if 1 < len(ends) == len(past):
         return Finding(
             Cause.CLOCK_SKEW,
             Confidence.POSSIBLE,
             f"every certificate presented had expired by {evidence.at:%Y-%m-%d %H:%M} UTC: "
             "this machine's clock may be ahead, or the server was abandoned",
         )
-    past = [end for end in ends if end < evidence.at]
-    if not past:
-        confidence = Confidence.CERTAIN if evidence.is_clock_behind else Confidence.LIKELY
-        return Finding(Cause.CERTIFICATE_EXPIRED, confidence, "OpenSSL found an expired certificate on the chain")
     days = (evidence.at - min(past)).days
     return Finding(
         Cause.CERTIFICATE_EXPIRED,
@@ -87,7 +97,9 @@ def _other_name(evidence: Evidence) -> Finding | None:
         return None
     holder = f" but for {evidence.shown[0].subject}" if evidence.shown else ""
     host = "the host asked for" if evidence.verdict.host is None else escaped(evidence.verdict.host)
-    return Finding(Cause.HOST_NAME_MISMATCH, Confidence.CERTAIN, f"the server's certificate is not for {host}{holder}")
+    # Whoever did not see the certificate cannot rule a captive portal out.
+    confidence = Confidence.CERTAIN if evidence.shown else Confidence.POSSIBLE
+    return Finding(Cause.HOST_NAME_MISMATCH, confidence, f"the server's certificate is not for {host}{holder}")
 
 
 def _untrusted_product(evidence: Evidence) -> Finding | None:
@@ -115,7 +127,22 @@ def _untrusted(evidence: Evidence) -> Finding | None:
     )
 
 
+def _invalid(evidence: Evidence) -> Finding | None:
+    broken = _broken_rules().get(evidence.facts.verify_code or 0)
+    if broken is None:
+        return None
+    said = f"the chain is not valid, whoever made it: {broken}"
+    return Finding(Cause.INVALID_CHAIN, Confidence.CERTAIN, said)
+
+
+@functools.cache
+def _broken_rules() -> dict[int, str]:
+    return {one["code"]: one["broken"] for one in read_shipped("verify_codes.json")["codes"]}
+
+
 _FORGEABLE = "the chain was not validated, so anyone may have written that name"
 
-RULES = (_check_failed, _not_yet_valid, _expired, _captive_portal, _other_name, _untrusted_product, _untrusted)
-"""Rules 5 to 11, in the order they are tried."""
+RULES = (
+    _check_failed, _not_yet_valid, _expired, _captive_portal, _other_name, _untrusted_product, _untrusted, _invalid,
+)  # fmt: skip
+"""Rules 5 to 12, in the order they are tried."""

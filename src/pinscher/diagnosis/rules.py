@@ -10,29 +10,41 @@ Settled by the outcome alone:
 
 ``CHAIN_NOT_VALIDATED``, where nothing is proven and every name may be forged, in ``refusals``:
 
-5. Without a word from OpenSSL, the check itself could not be made.
+5. A detail that is an exception of the check itself: the check could not be made.
 6. A certificate that is not valid yet: the clock is behind, for certain if it stands before this release's own data.
 7. A certificate that has expired: so it has, unless everything presented had expired, which a fast clock would explain.
 8. Names of a captive portal, on a wrong host name or an unknown issuer: possibly a captive portal.
-9. A certificate for another host name.
+9. A certificate for another host name, for certain where it was seen.
 10. An issuer nobody trusts that bears the name of an interception product: possibly that product.
 11. An issuer nobody trusts.
+12. A rule that OpenSSL says is broken, whoever broke it; the list is ``data/verify_codes.json``.
 
 ``NO_MATCHING_PIN``, where the chain was validated, in ``mismatches``:
 
-12. Every certificate was accepted before: the policy has changed.
-13. The leaf's key was accepted before: the same server, with another certificate or certification path.
-14. A CA key of the last accepted chain stands above a new leaf key: a rotation, likely if that CA signed the leaf.
-15. A CA key from the policy's own key table stands above the leaf: a rotation.
-16. A root outside Mozilla's programme that bears the name of an interception product: likely that product.
-17. A root outside Mozilla's programme that the application did not name: a local interception, likely for a public
-    host, merely possible for an inner name, which may well have a private CA.
-18. Pins past their expiry, still enforced: possibly overtaken by a change they were meant to end before.
-19. Accepted before under other CAs: possibly a change of CA.
-20. Under the trust anchors that the application named, never accepted before: likely a new key of its own CA.
-21. A publicly trusted root, and nothing that ties it to before: possibly a certificate that was wrongly issued.
+13. A pin that is, but for a mistake in writing, the digest of what stands on the chain: a miswritten pin.
+14. Every certificate was accepted before: the policy has changed.
+15. The leaf's key was accepted before: the same server, with another certificate or certification path.
+16. The serial number of the accepted leaf under a known or public CA with another key: likely a certificate that was
+    wrongly issued.
+17. A publicly trusted root over a leaf that lacks what those of public CAs have (``data/public_certificates.json``):
+    possibly wrongly issued, likely where it lacks two things.
+18. A CA key of the last accepted chain above a new leaf key: likely a rotation where the accepted certificate was due
+    for renewal and the key is of the same type; else a known CA, which leaves rotation and misissue open.
+19. A CA key from the policy's own key table stands above the leaf: a known CA.
+20. A root outside Mozilla's programme that bears the name of an interception product: likely that product.
+21. A root outside Mozilla's programme that the application left to the machine: a local interception, likely for a
+    public host, merely possible for an inner name, which may well have a private CA.
+22. A root outside Mozilla's programme, and a leaf with its CA's key, or one that copies the accepted leaf, or a host
+    that was accepted under a public CA: possibly an interception, whoever named the root.
+23. Pins past their expiry, still enforced: possibly overtaken by a change they were meant to end before.
+24. Accepted before under other CAs: possibly a change of CA.
+25. Under the trust anchors that the application named, never accepted before: a known CA.
+26. A publicly trusted root and nothing against its leaf: unknown, for rotation and misissue look the same.
 
-22. Whatever is left is unknown, and called so.
+27. Whatever is left is unknown, and called so.
+
+Knowing less never makes a diagnosis more confident: where a fact could only weaken a cause, the cause is no surer
+without it.
 """
 
 from __future__ import annotations
@@ -56,7 +68,7 @@ if TYPE_CHECKING:
 
 def diagnose(verdict: Verdict, facts: Facts | None = None) -> Diagnosis:
     """
-    Say why *verdict* came out as it did, from it and from *facts*; the rules are this file's head.
+    Apply the rules at this file's head to a verdict and its facts.
 
     It proves nothing about the server. A diagnosis of a rotation is no reason to add a key: ask who operates the host.
     """
@@ -149,9 +161,12 @@ _NEXT_ACTIONS = {
     Cause.CAPTIVE_PORTAL: "log in to the network, or leave it, then connect again",
     Cause.HOST_NAME_MISMATCH: "check the host's name and its address in DNS; do not switch host name checks off",
     Cause.UNTRUSTED_ISSUER: "find out who issued the certificate; trusting its CA would not satisfy the pins",
+    Cause.INVALID_CHAIN: "tell the host's operator what was refused; until they explain it, treat it as an attack",
+    Cause.MISWRITTEN_PIN: "write the pin anew from the certificate that the host's operator confirms",
     Cause.POLICY_CHANGED: "compare the policy with its previous version: a pin that was in use has been removed",
     Cause.DIFFERENT_PATH: "pin the leaf's key rather than a certificate, or a CA key on every path to it",
     Cause.KEY_ROTATION: "confirm the new key with the host's operator over another way, then ship a policy with it",
+    Cause.KNOWN_CA: "ask the host's operator whether the key is theirs; until they confirm it, treat it as an attack",
     Cause.LOCAL_INTERCEPTION: "ask who administers this machine or network to exempt this host from inspection; "
     "do not pin the interceptor",
     Cause.CA_CHANGE: "ask the host's operator whether the CA was changed; until they confirm it, treat it as an attack",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from pathlib import Path
 
@@ -25,12 +26,18 @@ def genuine(authority: Authority) -> tuple[Holder, Holder, Holder]:
     return authority.issue(intermediate, HOST), intermediate, root
 
 
-@pytest.fixture(scope="session")
-def mozilla_roots() -> list[bytes]:
+@functools.cache
+def every_mozilla_root() -> list[bytes]:
     """Return the certificates of Mozilla's programme, as certifi has them."""
     end = "-----END CERTIFICATE-----"
     blocks = Path(certifi.where()).read_text(encoding="ascii").split("-----BEGIN CERTIFICATE-----")[1:]
     return [ssl.PEM_cert_to_DER_cert(f"-----BEGIN CERTIFICATE-----{block.split(end)[0]}{end}\n") for block in blocks]
+
+
+@pytest.fixture(scope="session")
+def mozilla_roots() -> list[bytes]:
+    """Return the certificates of Mozilla's programme."""
+    return every_mozilla_root()
 
 
 @pytest.fixture(scope="session")

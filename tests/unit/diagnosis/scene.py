@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from pinscher.chain import ValidatedChain
 from pinscher.pin import Pin
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOST = "api.example.com"
+SCT_LIST = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 _TYPES = {"CN": NameOID.COMMON_NAME, "O": NameOID.ORGANIZATION_NAME, "OU": NameOID.ORGANIZATIONAL_UNIT_NAME}
 
 
@@ -29,7 +30,7 @@ _TYPES = {"CN": NameOID.COMMON_NAME, "O": NameOID.ORGANIZATION_NAME, "OU": NameO
 class Holder:
     """A key and the certificate that was issued for it."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     certificate: x509.Certificate
 
     @property
@@ -55,8 +56,11 @@ class Authority:
         issuer: Holder | None,
         common_name: str,
         *,
-        key: ec.EllipticCurvePrivateKey | None = None,
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
         days: tuple[float, float] = (-30, 60),
+        serial: int | None = None,
+        hosts: Iterable[str] = (),
+        logged: bool = False,
         **names: str,
     ) -> Holder:
         """Return a certificate by *issuer*, valid from and until so many days around the tests' time."""
@@ -67,10 +71,15 @@ class Authority:
             issuer_name=subject if issuer is None else issuer.certificate.subject,
             subject_name=subject,
             public_key=key.public_key(),
-            serial_number=x509.random_serial_number(),
+            serial_number=x509.random_serial_number() if serial is None else serial,
             not_valid_before=AT + timedelta(days=days[0]),
             not_valid_after=AT + timedelta(days=days[1]),
         )
+        listed = [x509.DNSName(host) for host in hosts]
+        if listed:
+            builder = builder.add_extension(x509.SubjectAlternativeName(listed), critical=False)
+        if logged:
+            builder = builder.add_extension(x509.UnrecognizedExtension(SCT_LIST, b"\x04\x02\x00\x00"), critical=False)
         return Holder(key, builder.sign(key if issuer is None else issuer.key, hashes.SHA256()))
 
 

@@ -190,7 +190,7 @@ def test_bytes_that_are_no_certificate_are_shown_by_their_digest(genuine: Genuin
         Outcome.NO_MATCHING_PIN, verdict.action, verdict.policy, HOST, verdict.host_policy,
         ValidatedChain([junk, junk]), None, AT,
     )  # fmt: skip
-    facts = Facts(presented=PresentedChain([junk]), last_accepted=ValidatedChain([b"leaf", junk]))
+    facts = Facts(trust_named=False, presented=PresentedChain([junk]), last_accepted=ValidatedChain([b"leaf", junk]))
     diagnosis = diagnose(broken, facts)
     assert "    cert-sha256/" in explain(broken, diagnosis)
     assert "(unreadable)" in explain(broken, diagnosis)
