@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --require-hashes
 HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test test-all check format coverage conformance bench fuzz changelog requirements clean
+.PHONY: help demo test test-all check format coverage conformance bench fuzz dist changelog requirements clean
 
 help:
 	@echo "make demo          the main job on real parts: intercepted, then pinned"
@@ -18,6 +18,7 @@ help:
 	@echo "make conformance   every scenario with every client, recorded in the docs"
 	@echo "make bench         ratios against plain ssl, measured in one run"
 	@echo "make fuzz          every fuzz target, a minute each"
+	@echo "make dist          the wheel and the source archive, the same bytes from the same commit"
 	@echo "make changelog     what the next release's section of CHANGELOG.md would be"
 	@echo "make requirements  compile the hash-checked requirement files anew"
 
@@ -75,6 +76,11 @@ bench: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	@for target in fuzz/fuzz_*.py; do echo "== $$target"; $(BIN)/python $$target 60 || exit 1; done
+
+dist: $(VENV)/.test
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 changelog: $(VENV)/.test
 	@$(BIN)/towncrier build --draft --version next
