@@ -126,10 +126,10 @@ class Survey:
         except NoAnswerError as error:
             tell(Sighting(endpoint=endpoint, address=None, failure=error, tries=self.limits.retries + 1, tlsa=tlsa))
             return
-        addresses, tries = found
+        addresses, _ = found
         omitted = max(0, len(addresses) - MOST_ADDRESSES)
         for address in addresses[:MOST_ADDRESSES]:
-            sighting = await self._see(prober, endpoint, address, tries=tries, omitted=omitted, tlsa=tlsa)
+            sighting = await self._see(prober, endpoint, address, omitted=omitted, tlsa=tlsa)
             is_last = address == addresses[:MOST_ADDRESSES][-1]
             if self.every_address or sighting.failure is None or is_last:
                 tell(sighting)
@@ -137,16 +137,25 @@ class Survey:
                 return
 
     async def _see(
-        self, prober: Prober, endpoint: Endpoint, address: Address, *, tries: int, omitted: int,
+        self, prober: Prober, endpoint: Endpoint, address: Address, *, omitted: int,
         tlsa: TlsaAnswer | TlsaError | None,
     ) -> Sighting:  # fmt: skip
+        # Not by way of _again: where the program waits for servers, every frame is memory of each probe in flight.
+        tries = 0
         try:
-            observation, tries = await self._again(lambda: prober.observe(endpoint, address))
+            while True:
+                tries += 1
+                try:
+                    observation = await prober.observe(endpoint, address)
+                    break
+                except NoAnswerError:
+                    if tries > self.limits.retries:
+                        raise
+                    await asyncio.sleep(self._pause(tries - 1))
         except NoAnswerError as error:
             return Sighting(
-                endpoint=endpoint, address=address[1][0], failure=error, tries=self.limits.retries + 1,
-                omitted=omitted, tlsa=tlsa,
-            )  # fmt: skip
+                endpoint=endpoint, address=address[1][0], failure=error, tries=tries, omitted=omitted, tlsa=tlsa
+            )
         except (StarttlsRefusedError, ResponseInjectionError) as error:
             return Sighting(
                 endpoint=endpoint, address=address[1][0], failure=error, tries=tries, omitted=omitted, tlsa=tlsa
@@ -173,8 +182,11 @@ class Survey:
             try:
                 return await play(), tried + 1
             except NoAnswerError:
-                await asyncio.sleep(self.limits.back_off * 2**tried * random.uniform(0.5, 1.5))  # noqa: S311
+                await asyncio.sleep(self._pause(tried))
         return await play(), self.limits.retries + 1
+
+    def _pause(self, tried: int) -> float:
+        return self.limits.back_off * 2.0**tried * random.uniform(0.5, 1.5)  # noqa: S311
 
     async def _ask(self, endpoint: Endpoint) -> TlsaAnswer | TlsaError | None:
         if self.tlsa is None:

@@ -174,15 +174,20 @@ def _closed_after(connection: socket.socket, seconds: float) -> Iterator[None]:
     """End a connection after so many seconds, whoever is waiting on it (rule 5)."""
     # A descriptor of its own, because a context takes that of the plain socket away.
     with socket.socket(fileno=os.dup(connection.fileno())) as same:
-        end = threading.Timer(seconds, _shut, (same,))
+        late = threading.Event()
+        end = threading.Timer(seconds, _shut, (same, late))
         end.daemon = True
         end.start()
         try:
             yield
         finally:
             end.cancel()
+        if late.is_set():
+            # What was cut off here may look like an answer that ended.
+            raise TimeoutError(f"no whole answer within {seconds:g} s")
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut(connection: socket.socket, late: threading.Event) -> None:
+    late.set()
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
