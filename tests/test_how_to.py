@@ -279,9 +279,17 @@ def test_the_page_about_rotation_is_true(tmp_path: Path) -> None:
     ((_, curve),) = _blocks("plan-a-rotation.md", "csv")
     (tmp_path / "adoption.csv").write_text(curve)
     (tmp_path / "server.pem").write_bytes(Authority.root().issue("api.bank.example").pem)
+    (tmp_path / "pins.toml").write_text(
+        f'format = 1\nname = "x"\nversion = 1\n[hosts."api.bank.example"]\npins = ["sha256/{PIN}"]\n'
+    )
+    (tmp_path / "deployments.toml").write_text(
+        'format = 1\n[[deployments]]\napplication = "app"\nversion = "2.3"\npolicy = "pins.toml"\nshare = 1\n'
+        f"since = {datetime.now(UTC) - timedelta(days=20):%Y-%m-%d}\n"
+    )
     commands = [f"{command} --at {datetime.now(UTC):%Y-%m-%d}" for command in _commands("plan-a-rotation.md")]
     ran = [_ran(command, tmp_path) for command in commands]
-    assert [(0, "")] * 3 == [(one.returncode, one.stderr) for one in ran]
+    assert [(0, "")] * 4 == [(one.returncode, one.stderr) for one in ran]
+    assert "breaks: app 2.3 (100 %)" in ran[2].stdout
     dated = _ran(f"{_commands('plan-a-rotation.md')[0]} --at 2026-11-21", tmp_path)
     shown = next(block for _, block in _blocks("plan-a-rotation.md", "") if " switch " in block)
     assert all(line in dated.stdout for line in shown.splitlines())

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.certificates import counted
+from pinscher.cli.deployed import deployments_option, read_inventories
 from pinscher.cli.lint import certificates_of
 from pinscher.cli.moment import at_option
+from pinscher.cli.plan_versions import Released, told_curve
 from pinscher.cli.reading import json_option, read_bytes
+from pinscher.cli.repo_options import PinType
 from pinscher.cli.voice import ExitCode, Voice
 from pinscher.cli.writing import replace_file
 from pinscher.der import certificate_summary
 from pinscher.errors import escaped
+from pinscher.host import canonical_host
 from pinscher.rotation.planning import (
     Delivery,
     Practice,
     calendar_file,
     chart,
+    learned_adoption,
     picture,
     read_adoption,
     read_lifetimes,
@@ -32,7 +37,8 @@ from pinscher.rotation.planning.lifetimes import LARGEST_LIFETIMES
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from pinscher.rotation.planning import Lifetimes, Plan
+    from pinscher.pin import Pin
+    from pinscher.rotation.planning import Adoption, Lifetimes, Plan
 
 _FIELDS = """
 \b
@@ -40,12 +46,18 @@ JSON:
   host, start, until
   share            the share of clients, in percent
   lead_days        how long a policy is out before they have it
+  adoption         the curve in use as [day, share in percent], or null
   calendar         the source and the date of the limits on lifetimes
   certificates     each with on, expires and key
   keys             each with key, pin_by, serves_from, serves_until,
                    unpin_from; null is before or after the plan
   steps            in order: on, kind (pin, renew, switch, unpin), key, text,
-                   late (what follows if it is late), breaks_on
+                   late (what follows if it is late), breaks_on,
+                   versions (the released ones that refuse if it is late:
+                   file, application, version, share), shares ({application:
+                   the share of its users, as text, or null}), unclear (the
+                   versions that pin an authority too); the last three are
+                   null where they are not known
 """
 
 
@@ -88,6 +100,15 @@ JSON:
     metavar="FILE",
     help="The share of clients in percent by days since a publication: CSV of day,share, or TOML.",
 )
+@deployments_option
+@click.option(
+    "--next-pin",
+    "next_pins",
+    multiple=True,
+    type=PinType(),
+    metavar="PIN",
+    help="The pin of key 1, then that of key 2 and so on, to look for in what was released.",
+)
 @click.option(
     "--share",
     type=click.FloatRange(0, 100, min_open=True),
@@ -112,19 +133,25 @@ JSON:
 @json_option
 def plan(
     host: str, *, certificate: str | None, lifetime: int | None, renew_at: float, keep_key: int, refresh: float,
-    adoption: str | None, share: float, way_back: int, calendar: str | None, days: int, svg_file: str | None,
-    ics_file: str | None, at: datetime, is_json: bool,
+    adoption: str | None, inventories: tuple[str, ...], next_pins: tuple[Pin, ...], share: float, way_back: int,
+    calendar: str | None, days: int, svg_file: str | None, ics_file: str | None, at: datetime, is_json: bool,
 ) -> int:  # fmt: skip
     """
     Say on which day each key has to be pinned, may serve, and may be unpinned, for HOST.
 
     A key serves no earlier than when the stated share of clients has its pin: after --adoption, and --refresh beside it
-    where clients fetch bundles. One of the two is needed. Nothing is looked up: HOST is the name on what is written.
+    where clients fetch bundles. One of the two, or --deployments, is needed: without --adoption the curve is learned
+    from the days and the shares of the released versions, and each step says which of them it breaks when it is late.
+    Nothing is looked up on the network.
     """
     voice = Voice()
-    if adoption is None and not refresh:
-        raise click.UsageError("how fast pins reach the clients is not known: give --adoption, --refresh or both")
-    curve = None if adoption is None else read_adoption(read_bytes(adoption, limit=LARGEST_CURVE), source=adoption)
+    if adoption is None and not refresh and not inventories:
+        told = "how fast pins reach the clients is not known: give --adoption, --refresh or both, or --deployments"
+        raise click.UsageError(told)
+    if next_pins and not inventories:
+        raise click.UsageError("--next-pin is looked for in what was released: give --deployments as well")
+    released = Released(read_inventories(inventories), canonical_host(host) if inventories else host, next_pins)
+    curve = _curve(adoption, inventories, released, at.date())
     lifetimes = _lifetimes(calendar)
     practice = Practice(lifetime, renew_at=renew_at, keep_key=keep_key, way_back=way_back)
     made = rotation_plan(
@@ -136,10 +163,19 @@ def plan(
     if ics_file is not None:
         _write(ics_file, calendar_file(made, name=host, at=at))
     if is_json:
-        voice.document(_document(host, made, lifetimes))
+        voice.document(_document(host, made, lifetimes, released, curve))
     else:
-        _print(host, made, lifetimes, voice)
+        _print(host, made, lifetimes, voice, released, learned=curve if adoption is None else None)
     return ExitCode.GOOD
+
+
+def _curve(file: str | None, inventories: tuple[str, ...], released: Released, on: date) -> Adoption | None:
+    """Return the given curve, else the one that the inventories teach, else none."""
+    if file is not None:
+        return read_adoption(read_bytes(file, limit=LARGEST_CURVE), source=file)
+    if not inventories:
+        return None
+    return learned_adoption(released.versions, on=on, host=released.host, source=", ".join(inventories))
 
 
 def _write(file: str, content: bytes) -> None:
@@ -163,27 +199,35 @@ def _current(file: str | None) -> tuple[date, date] | None:
     return summary.not_before.date(), summary.not_after.date()
 
 
-def _print(host: str, made: Plan, lifetimes: Lifetimes, voice: Voice) -> None:
+def _print(
+    host: str, made: Plan, lifetimes: Lifetimes, voice: Voice, released: Released, *, learned: Adoption | None
+) -> None:
     voice.answer((escaped(host), "bold"), f"  {made.start} to {made.until}")
     voice.answer(f"{made.share:g} % of the clients have a pin {counted(made.lead_days, 'day')} after it is published")
+    if learned is not None:
+        voice.answer(f"adoption: {told_curve(learned)}")
     voice.answer(f"lifetimes: {escaped(lifetimes.source)} ({lifetimes.dated})")
     voice.answer()
     for step in made.steps:
         voice.answer(f"{step.on}  {step.kind.value:<6}  {step.text}")
-        voice.answer(f"{'':20}late: {step.late}")
+        for line in (f"late: {step.late}", *released.lines(step)):
+            voice.answer(f"{'':20}{line}")
     voice.answer()
     for line in chart(made):
         voice.answer(line)
     voice.answer(f"{'':8}. pinned ahead   # serving   - pinned for a way back")
 
 
-def _document(host: str, made: Plan, lifetimes: Lifetimes) -> dict[str, object]:
+def _document(
+    host: str, made: Plan, lifetimes: Lifetimes, released: Released, curve: Adoption | None
+) -> dict[str, object]:
     return {
         "host": host,
         "start": str(made.start),
         "until": str(made.until),
         "share": made.share,
         "lead_days": made.lead_days,
+        "adoption": None if curve is None else [list(point) for point in curve.points],
         "calendar": {"source": lifetimes.source, "date": str(lifetimes.dated)},
         "certificates": [{"on": str(one.on), "expires": str(one.expires), "key": one.key} for one in made.issuances],
         "keys": [
@@ -193,7 +237,7 @@ def _document(host: str, made: Plan, lifetimes: Lifetimes) -> dict[str, object]:
         ],
         "steps": [
             {"on": str(step.on), "kind": step.kind.value, "key": step.key, "text": step.text, "late": step.late,
-             "breaks_on": _day(step.breaks_on)}
+             "breaks_on": _day(step.breaks_on), **released.fields(step)}
             for step in made.steps
         ],
     }  # fmt: skip

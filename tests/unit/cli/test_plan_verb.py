@@ -29,7 +29,9 @@ def test_json_has_what_the_help_says(capsys: pytest.CaptureFixture[str]) -> None
     """The JSON has the certificates, the keys' days and the steps with what follows from their lateness."""
     assert 0 == main([*BASE, "--lifetime", "47", "--adoption", "adoption.csv", "--refresh", "24", "--json"])
     answer = json.loads(capsys.readouterr().out)
-    assert ["host", "start", "until", "share", "lead_days", "calendar", "certificates", "keys", "steps"] == list(answer)
+    names = ["host", "start", "until", "share", "lead_days", "adoption", "calendar", "certificates", "keys", "steps"]
+    assert names == list(answer)
+    assert [[0, 5], [3, 60], [14, 97], [30, 99.95]] == answer["adoption"]
     assert ("2026-11-21", "2027-11-21", 99.9, 31) == tuple(
         answer[name] for name in ("start", "until", "share", "lead_days")
     )
@@ -42,7 +44,9 @@ def test_json_has_what_the_help_says(capsys: pytest.CaptureFixture[str]) -> None
     } == answer["keys"][0]
     assert {"on": "2026-11-21", "expires": "2027-01-07", "key": 0} == answer["certificates"][0]
     assert ["pin", "pin", "switch", "unpin"] == [step["kind"] for step in answer["steps"][:4]]
-    assert ["on", "kind", "key", "text", "late", "breaks_on"] == list(answer["steps"][0])
+    step = answer["steps"][0]
+    assert ["on", "kind", "key", "text", "late", "breaks_on", "versions", "shares", "unclear"] == list(step)
+    assert (None, None, None) == (step["versions"], step["shares"], step["unclear"])
 
 
 def test_files_are_written_and_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

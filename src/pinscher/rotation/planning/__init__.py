@@ -15,13 +15,16 @@ from pinscher.rotation.planning.delivery import (
     UnreachableShareError,
     read_adoption,
 )
+from pinscher.rotation.planning.exposure import Exposure, exposure
 from pinscher.rotation.planning.icalendar import calendar_file
+from pinscher.rotation.planning.learned import learned_adoption
 from pinscher.rotation.planning.lifetimes import InvalidLifetimesError, Lifetimes, read_lifetimes, shipped_lifetimes
 from pinscher.rotation.planning.plan import Issuance, Plan, Practice, Step, StepKind, Term, rotation_plan
 
 __all__ = [
     "Adoption",
     "Delivery",
+    "Exposure",
     "InvalidAdoptionError",
     "InvalidLifetimesError",
     "Issuance",
@@ -34,6 +37,8 @@ __all__ = [
     "UnreachableShareError",
     "calendar_file",
     "chart",
+    "exposure",
+    "learned_adoption",
     "picture",
     "read_adoption",
     "read_lifetimes",
