@@ -9,6 +9,7 @@ import sys
 import connections
 import costs
 import lab
+import probe
 import store
 import survival
 import updates
@@ -17,7 +18,7 @@ import updates
 def main() -> int:
     """Print every figure with its spread and its limit."""
     print(f"Python {platform.python_version()}, {ssl.OPENSSL_VERSION}, {platform.machine()}")
-    is_good = all([costs.run(), connections.run(), lab.run(), store.run(), survival.run(), updates.run()])
+    is_good = all([costs.run(), connections.run(), lab.run(), probe.run(), store.run(), survival.run(), updates.run()])
     print(f"\n{'every limit is kept' if is_good else 'a limit is not kept'}")
     return 0 if is_good else 1
 
