@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --require-hashes
 HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test test-all check format coverage conformance bench fuzz dist changelog requirements clean
+.PHONY: help demo test test-all check format coverage conformance bench fuzz dist man changelog requirements clean
 
 help:
 	@echo "make demo          the main job on real parts: intercepted, then pinned"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench         ratios against plain ssl, measured in one run"
 	@echo "make fuzz          every fuzz target, a minute each"
 	@echo "make dist          the wheel and the source archive, the same bytes from the same commit"
+	@echo "make man           the man pages, into build/man"
 	@echo "make changelog     what the next release's section of CHANGELOG.md would be"
 	@echo "make requirements  compile the hash-checked requirement files anew"
 
@@ -81,6 +82,9 @@ dist: $(VENV)/.test
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+
+man: $(VENV)/.test
+	$(BIN)/python tools/man_pages.py
 
 changelog: $(VENV)/.test
 	@$(BIN)/towncrier build --draft --version next
