@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
+from pinscher.diagnosis import Facts
 from pinscher.errors import escaped
 from pinscher.tls.counting import count
 from pinscher.tls.enforcement import PinMismatchError
@@ -71,7 +72,7 @@ class Judge:
     def _refuse(self, verdict: Verdict) -> NoReturn:
         count(verdict)
         self._record.tell(verdict)
-        raise PinMismatchError(verdict)
+        raise PinMismatchError(verdict, facts=Facts(trust_named=self.trust is not None))
 
 
 def _now() -> datetime:

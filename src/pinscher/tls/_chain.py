@@ -32,3 +32,9 @@ def chain_tried(gate: Gate) -> PresentedChain | None:
     """Return what OpenSSL looked at before it refused, for a diagnosis and never for a decision."""
     tried = gate.certificates_built()
     return PresentedChain(tried) if tried else None
+
+
+def chain_shown(gate: Gate) -> PresentedChain | None:
+    """Return what the server sent in this handshake, for a diagnosis and never for a decision."""
+    shown = gate.certificates_shown()
+    return PresentedChain(shown) if shown else None

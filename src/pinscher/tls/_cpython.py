@@ -156,10 +156,9 @@ class Gate:
         if isinstance(error, ssl.SSLCertVerificationError):
             self.failed(error)
 
-    def leaf_so_far(self) -> bytes | None:
-        """Return the server's certificate as DER in the middle of a handshake, or None where it sent none."""
-        shown = self._inner.get_unverified_chain()
-        return _der_of(shown[0]) if shown else None
+    def certificates_shown(self) -> tuple[bytes, ...]:
+        """Return what the server sent so far, as DER, the leaf first; empty where it sent nothing in this handshake."""
+        return tuple(map(_der_of, (self._inner and self._inner.get_unverified_chain()) or ()))
 
     def open(self, owner: PinnedSocket | PinnedObject) -> None:
         """Put the C object in this gate's place (rule 3)."""

@@ -80,7 +80,7 @@ class Injector:
         record = VerdictRecord(on_verdict)
         # Trust anchors are the contexts' own, and may be anybody's.
         self.bench = Bench(
-            now=now or functools.partial(datetime.now, UTC), record=record, is_trust_named=False, gate=InjectedGate
+            now=now or functools.partial(datetime.now, UTC), record=record, is_trust_named=None, gate=InjectedGate
         )
         self.bench.replace(policy)
 

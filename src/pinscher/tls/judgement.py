@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pinscher.diagnosis import Facts
 from pinscher.errors import PinningError, escaped
-from pinscher.tls._chain import chain_tried, leaf_presented, validated_chain
+from pinscher.tls._chain import chain_shown, chain_tried, leaf_presented, validated_chain
 from pinscher.tls._cpython import Gate, seconds_to_wait
 from pinscher.tls.counting import count, row_of
 from pinscher.tls.enforcement import PinMismatchError
@@ -72,7 +72,8 @@ class Bench:
 
     now: Callable[[], datetime]
     record: VerdictRecord
-    is_trust_named: bool
+    is_trust_named: bool | None
+    """Whether the application named the trust anchors; None where nobody knows."""
     gate: type[ConnectionGate]
     healer: Healer | None = None
     policy: Policy = field(init=False)
@@ -180,7 +181,8 @@ class ConnectionGate(Gate):
         try:
             if self._inner.session_reused:
                 return True
-            verdict = self._judge(False, self.leaf_so_far())
+            shown = self.certificates_shown()
+            verdict = self._judge(False, shown[0] if shown else None)
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._early = self._refusal(error), error
             return False
@@ -353,6 +355,7 @@ class ConnectionGate(Gate):
         self._error = PinMismatchError(verdict, facts=facts)
         self._must_ask = True
         error.verdict = verdict  # type: ignore[attr-defined]
+        error.diagnosis = self._error.diagnosis  # type: ignore[attr-defined]
         error.add_note(str(self._error))
         # Clients that lose the object and its notes keep this text.
         error.strerror = f"{error.strerror}\n  cause: {self._error.diagnosis.sentence}\n  verdict: {verdict.id}"
@@ -373,7 +376,8 @@ class ConnectionGate(Gate):
         if owner is not None:
             owner.verdict = None
             self.close(owner)
-        self._error = PinMismatchError(verdict, facts=self._bench.facts(self._host))
+        presented = chain_shown(self) if verdict.outcome is Outcome.NO_MATCHING_PIN else None
+        self._error = PinMismatchError(verdict, facts=self._bench.facts(self._host, presented=presented))
         self._must_ask = True
         count(verdict)
         self._bench.record.tell(verdict)
