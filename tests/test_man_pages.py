@@ -40,8 +40,7 @@ def test_a_page_has_every_option(folder: Path, verb: str) -> None:
     assert command is not None
     context = click.Context(command, info_name=verb, parent=CONTEXT)
     for what, said in filter(None, (option.get_help_record(context) for option in command.get_params(context))):
-        assert f"\\fB{what}\\fR\n" in page
-        assert said in page
+        assert f"\\fB{what}\\fR\n{said}\n" in page or not said
 
 
 @pytest.mark.parametrize("page", ["pinscher", *(f"pinscher-{verb}" for verb in VERBS)])

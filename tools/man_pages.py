@@ -80,8 +80,11 @@ def _synopsis(name: str, command: click.Command, context: click.Context) -> str:
 
 
 def _options(command: click.Command, context: click.Context) -> str:
+    """Return what is said of each option and argument."""
     records = (parameter.get_help_record(context) for parameter in command.get_params(context))
-    return "".join(f".TP\n\\fB{_plain(what)}\\fR\n{_line(said)}\n" for what, said in filter(None, records))
+    # An argument of which nothing is said stands in the synopsis already.
+    told = ((what, said) for what, said in filter(None, records) if said)
+    return "".join(f".TP\n\\fB{_plain(what)}\\fR\n{_line(said)}\n" for what, said in told)
 
 
 def _prose(text: str) -> str:
