@@ -47,14 +47,21 @@ class Database:
         """Open the database at *url*, and make its tables where they are missing."""
         try:
             engine = create_async_engine(url)
-            if engine.dialect.name == "sqlite":
-                event.listen(engine.sync_engine, "connect", _prepare)
-            database = cls(engine)
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            raise DatabaseUnusableError(f"the database cannot be used: {_reason(error)}") from None
+        if engine.dialect.name == "sqlite":
+            event.listen(engine.sync_engine, "connect", _prepare)
+        database = cls(engine)
+        try:
             async with database.writing() as connection:
                 await connection.run_sync(metadata.create_all)
                 await _check_layout(connection)
-        except (SQLAlchemyError, OSError, NotStoredError) as error:
+        except NotStoredError as error:
+            await database.close()
             raise DatabaseUnusableError(f"the database cannot be used: {_reason(error)}") from None
+        except BaseException:
+            await database.close()
+            raise
         return database
 
     @classmethod

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pinscher.lab.authority import HeldCertificate
     from pinscher.monitor.database import Database
+    from pinscher.monitor.schedule import Leased
     from pinscher.probe import Observation
 
 pytestmark = pytest.mark.anyio
@@ -183,14 +184,22 @@ async def test_a_look_that_comes_too_late_is_dropped(database: Database) -> None
     assert 0 == watch.looks
 
 
-async def test_the_watch_goes_on_for_ever(database: Database) -> None:
+async def test_the_watch_goes_on_for_ever(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """More endpoints than workers are all looked at, and the watch ends only when it is told to."""
     watch = _watch(database, Clock())
     await watch.schedule.watch([Endpoint(f"h{number}.example") for number in range(7)], at=AT, is_anew=False)
+    done, record = asyncio.Event(), watch._record
+
+    async def recorded(leased: Leased, seen: Sighting) -> None:
+        """Record as the watch does, and tell when all are."""
+        await record(leased, seen)
+        if watch.looks == 7:
+            done.set()
+
+    monkeypatch.setattr(watch, "_record", recorded)
     running = asyncio.create_task(watch.run())
     async with asyncio.timeout(20):
-        while watch.looks < 7:
-            await asyncio.sleep(0.01)
+        await done.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -205,6 +214,7 @@ async def test_a_database_that_does_not_answer_does_not_end_the_watch(
     (leased,) = await watch.schedule.lease(AT)
 
     async def full(*_: object, **__: object) -> None:
+        """Store nothing."""
         raise NotStoredError("nothing was stored: the disk is full")
 
     monkeypatch.setattr(watch.schedule, "lease", full)

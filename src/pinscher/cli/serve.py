@@ -1,0 +1,175 @@
+"""``pinscher serve``: the monitor and the collector, one process with one folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import signal
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pinscher.cli.policies import load_policy
+from pinscher.cli.reading import json_option, reach_options
+from pinscher.cli.voice import ExitCode, Voice
+from pinscher.errors import PinningError, escaped
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from pinscher.cli.reading import Reach
+    from pinscher.monitor.monitor import Monitor
+    from pinscher.monitor.web.server import Server
+    from pinscher.policy import Policy
+    from pinscher.probe import Endpoint
+
+_FIELDS = """
+\b
+JSON: one object on a line of its own for each event, on standard output:
+  event            listening, token or stopped
+  url              where it listens, or null
+  token            the operator's token, at the first start alone, or null
+  endpoints        how many are watched, or null
+"""
+
+
+@click.command(epilog=_FIELDS)
+@click.option("--policy", "policy_file", required=True, metavar="FILE", help="The policy, TOML or JSON; '-' is stdin.")
+@click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DIR",
+              help="The folder of the database; made where it is missing.")  # fmt: skip
+@click.option("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", show_default=True,
+              help="Where to listen; port 0 is any free one.")  # fmt: skip
+@click.option("--endpoint", "endpoints", multiple=True, metavar="HOST[:PORT]",
+              help="Watch this endpoint in place of its host's port 443; may be repeated.")  # fmt: skip
+@click.option("--interval", type=click.FloatRange(min=1, max=86_400), default=300.0, metavar="SECONDS",
+              show_default="300", help="Look at each endpoint this often.")  # fmt: skip
+@click.option("--new-token", is_flag=True, help="Make a new operator's token; the one before is no longer good.")
+@reach_options
+@json_option
+def serve(
+    policy_file: str, data: Path, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
+    reach: Reach, is_json: bool,
+) -> int:  # fmt: skip
+    """
+    Watch the policy's endpoints, and collect the reports and heartbeats of clients.
+
+    Every host that the policy lists by its full name is watched, at port 443. The first start shows the operator's
+    token, once. /healthz answers everybody, /metrics this machine, /api whoever has the token, and /v1/reports and
+    /v1/heartbeats applications. It speaks HTTP in clear: let a proxy speak TLS for other machines. Ctrl-C or SIGTERM
+    stops. Exit 0: it was stopped; 2: it could not begin.
+    """
+    voice = Voice()
+    plan = Plan(
+        policy=load_policy(policy_file), data=data, listen=_address(listen), reach=reach,
+        endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
+        is_token_wanted=new_token,
+    )  # fmt: skip
+    if not ipaddress.ip_address(plan.listen[0]).is_loopback:
+        voice.warning("other machines reach this address, in clear: let a proxy speak TLS in front of it")
+    asyncio.run(_serve(plan, _Teller(voice, is_json=is_json)))
+    return ExitCode.GOOD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was asked for."""
+
+    policy: Policy
+    data: Path
+    listen: tuple[str, int]
+    reach: Reach
+    endpoints: Sequence[Endpoint]
+    interval: timedelta
+    is_token_wanted: bool
+
+
+class _Teller:
+    """Says what happens, a line or an object at a time."""
+
+    def __init__(self, voice: Voice, *, is_json: bool) -> None:
+        self._voice = voice
+        self._is_json = is_json
+
+    def tell(
+        self, event: str, text: str, *, url: str | None = None, token: str | None = None, endpoints: int | None = None
+    ) -> None:
+        told = {"event": event, "url": url, "token": token, "endpoints": endpoints}
+        self._voice.answer(json.dumps(told) if self._is_json else text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        if port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535:
+            return str(address), int(port)
+    found = escaped(text)
+    raise click.UsageError(f"--listen takes an address and a port, such as 127.0.0.1:8080, found '{found}'")
+
+
+async def _serve(plan: Plan, teller: _Teller) -> None:
+    try:
+        from pinscher.monitor.database import Database  # noqa: PLC0415  (the help does not pay for it)
+    except ImportError as error:
+        raise PinningError(str(error)) from None
+    from pinscher.monitor.monitor import Monitor, Settings  # noqa: PLC0415
+    from pinscher.monitor.web import application  # noqa: PLC0415
+    from pinscher.monitor.web.server import listening, server_of  # noqa: PLC0415
+    from pinscher.monitor.web.server import serve as run  # noqa: PLC0415
+
+    database = await Database.in_folder(plan.data)
+    try:
+        named = plan.reach.trust.ca_file is not None
+        settings = Settings(interval=plan.interval, trust_named=named)
+        monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings)
+        await monitor.begin(plan.endpoints)
+        with _listener(listening, plan.listen) as listener:
+            server = server_of(application(monitor))
+            _on_signals(server)
+            await _introduce(plan, monitor, teller, listener)
+            await run(server, listener, monitor.work())
+        teller.tell("stopped", "stopped")
+    finally:
+        await database.close()
+
+
+def _listener(listening: Callable[[str, int], socket.socket], address: tuple[str, int]) -> socket.socket:
+    try:
+        return listening(*address)
+    except OSError as error:
+        # Python adds the address to some of these words, which stands there already.
+        reason = escaped(os.strerror(error.errno or 0).lower())
+        raise PinningError(f"cannot listen on {address[0]} port {address[1]}: {reason}") from None
+
+
+async def _introduce(plan: Plan, monitor: Monitor, teller: _Teller, listener: socket.socket) -> None:
+    """Say where it listens, and show the operator's token if it is new."""
+    from pinscher.monitor.monitor import endpoints_of  # noqa: PLC0415
+    from pinscher.monitor.tokens import Role  # noqa: PLC0415
+
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    if plan.is_token_wanted or not monitor.tokens.has_operator:
+        token = await monitor.tokens.make(Role.OPERATOR, "operator", at=datetime.now(UTC))
+        teller.tell("token", f"operator's token, shown this once: {token}", token=token)
+    count = len(endpoints_of(plan.policy, plan.endpoints))
+    teller.tell("listening", f"listening on {url}, watching {count} endpoints", url=url, endpoints=count)
+
+
+def _on_signals(server: Server) -> None:
+    def stop() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    # Windows has no such handlers: there Ctrl-C cancels what runs.
+    with contextlib.suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGINT, stop)
+        loop.add_signal_handler(signal.SIGTERM, stop)
