@@ -90,7 +90,7 @@ changelog: $(VENV)/.test
 	@$(BIN)/towncrier build --draft --version next
 
 requirements:
-	@for name in pip build demo test niquests; do \
+	@for name in pip build demo test niquests certbot; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done

@@ -19,7 +19,7 @@ from pinscher.rotation.keys.backup import (
 from pinscher.rotation.keys.card import card
 from pinscher.rotation.keys.issuance import IssuanceError, issue
 from pinscher.rotation.keys.pebble import Pebble, PebbleError
-from pinscher.rotation.keys.rehearsal import Place, UnpinnedKeyError, place_of, prove_issuance
+from pinscher.rotation.keys.rehearsal import Place, UnnamedKeyError, UnpinnedKeyError, place_of, prove_issuance
 
 __all__ = [
     "SHORTEST_PASSPHRASE",
@@ -31,6 +31,7 @@ __all__ = [
     "PebbleError",
     "Place",
     "UnavailableAlgorithmError",
+    "UnnamedKeyError",
     "UnpinnedKeyError",
     "card",
     "check_passphrase",

@@ -20,10 +20,18 @@ if TYPE_CHECKING:
 
 
 class UnpinnedKeyError(BackupKeyError):
-    """A key that opens, and that the policy does not have as it should; ``pin`` is the key's."""
+    """A key that opens, and that the policy pins for no host; ``pin`` is the key's."""
 
     def __init__(self, pin: Pin, reason: str) -> None:
         super().__init__(reason)
+        self.pin = pin
+
+
+class UnnamedKeyError(BackupKeyError):
+    """A key that the policy pins, and has no name for; ``pin`` is the key's."""
+
+    def __init__(self, pin: Pin) -> None:
+        super().__init__(f"the policy has {pin} without a name: name it under [keys], for the day to stand in")
         self.pin = pin
 
 
@@ -36,7 +44,7 @@ class Place:
 
 
 def place_of(key: BackupKey, policy: Policy) -> Place:
-    """Return where *policy* pins a key; raise :class:`UnpinnedKeyError` where it does not, or not by a name."""
+    """Return where *policy* has a key; raise :class:`UnpinnedKeyError` or :class:`UnnamedKeyError` where it has not."""
     pin = key.pin
     names = tuple(name for name, one in policy.keys.items() if one.pin == pin)
     entries = [one.entry for one in standing(policy) if one.pin == pin]
@@ -44,9 +52,7 @@ def place_of(key: BackupKey, policy: Policy) -> Place:
         stands = f"stands under [keys] as {names[0]}, and no host has it" if names else "is not in it"
         raise UnpinnedKeyError(pin, f"the policy does not pin this key: {pin} {stands}")
     if not names:
-        raise UnpinnedKeyError(
-            pin, f"the policy has {pin} without a name: name it under [keys], for the day to stand in"
-        )
+        raise UnnamedKeyError(pin)
     hosts = dict.fromkeys(
         str(entry.pattern) if entry.pattern.reach is Reach.ONE_LABEL else entry.pattern.name for entry in entries
     )

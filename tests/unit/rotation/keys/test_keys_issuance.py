@@ -22,6 +22,7 @@ from pinscher.rotation.keys import (
     KeyAlgorithm,
     Pebble,
     PebbleError,
+    UnnamedKeyError,
     UnpinnedKeyError,
     issue,
     place_of,
@@ -229,12 +230,18 @@ def test_policy_says_for_which_hosts_it_has_a_key() -> None:
             _policy(HostPolicy(HostPattern.parse("a.example"), PinSet([Pin(bytes(31) + b"\1")]))),
             "as api-backup, and no host has it",
         ),
-        (_policy(_entry("a.example", is_backup=True), named=False), "without a name: name it under"),
     ],
-    ids=["foreign", "named and unused", "used and unnamed"],
+    ids=["foreign", "named and unused"],
 )
 def test_key_that_the_policy_does_not_pin_is_told(policy: Policy, reason: str) -> None:
-    """A key that protects no host, or that has no name to write a day beside, is told with its pin."""
+    """A key that protects no host is told with its pin."""
     with pytest.raises(UnpinnedKeyError, match=reason) as caught:
         place_of(KEY, policy)
     assert (KEY.pin, True) == (caught.value.pin, str(KEY.pin) in str(caught.value))
+
+
+def test_key_without_a_name_is_told() -> None:
+    """A key that a policy pins without a name has no place to write a day to, and is told with its pin."""
+    with pytest.raises(UnnamedKeyError, match="without a name: name it under") as caught:
+        place_of(KEY, _policy(_entry("a.example", is_backup=True), named=False))
+    assert KEY.pin == caught.value.pin
