@@ -15,14 +15,14 @@ REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "updates.md"
 UPDATES = Path(__file__).parent / "unit" / "updates"
 
 
-def test_the_page_about_signed_updates_is_true(tmp_path: Path) -> None:
-    """Every command of the page runs, from an empty folder to a client that follows each change."""
-    text = PAGE.read_text(encoding="utf-8")
+def followed(page: Path, folder: Path) -> str:
+    """Run every command of a page in its order in an empty folder, and return what was told."""
+    text = page.read_text(encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         text = text.replace("8000", str(free.getsockname()[1]))
     for name, content in re.findall(r"[Ss]ave this as `([\w.]+)`\.\n\n```\w+\n(.*?)```", text, re.DOTALL):
-        (tmp_path / name).write_text(content)
+        (folder / name).write_text(content)
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     commands = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -34,7 +34,7 @@ def test_the_page_about_signed_updates_is_true(tmp_path: Path) -> None:
         script,
     )
     ran = subprocess.Popen(
-        ["bash", "-c", script], cwd=tmp_path, env=os.environ | {"PATH": path}, text=True, start_new_session=True,
+        ["bash", "-c", script], cwd=folder, env=os.environ | {"PATH": path}, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -43,6 +43,12 @@ def test_the_page_about_signed_updates_is_true(tmp_path: Path) -> None:
     finally:
         os.killpg(ran.pid, signal.SIGKILL)
     assert 0 == ran.returncode, told
+    return str(told)
+
+
+def test_the_page_about_signed_updates_is_true(tmp_path: Path) -> None:
+    """Every command of the page runs, from an empty folder to a client that follows each change."""
+    told = followed(PAGE, tmp_path)
     for expected in (
         "bank-app version 1 in force, new, 1 host\n",
         "version 1\n",
@@ -50,6 +56,22 @@ def test_the_page_about_signed_updates_is_true(tmp_path: Path) -> None:
         "bank-app version 3 in force, new, 1 host\n",
         "pinscher: warning: override: an emergency policy for api.bank.com is offered until",
         "bank-app version 3 in force, nothing new, 1 host\n",
+    ):
+        assert expected in told, told
+
+
+def test_the_page_about_fresh_pins_is_true(tmp_path: Path) -> None:
+    """Every command of the page runs, from an empty folder to a kept program, its doctor and an audit of the log."""
+    told = followed(PAGE.with_name("keep-pins-fresh.md"), tmp_path)
+    for expected in (
+        "log pins.bank.com/log+",
+        "version 1 log pins.bank.com/log 1 ",
+        "bank-app version 1, 2 hosts, in force, last refreshed ",
+        "signed by: root 1 of 1, snapshot 1 of 1, targets 1 of 1, timestamp 1 of 1\n",
+        "timestamp lapses next, in 1 day\n",
+        "nothing below policy version 1 and root version 1\n",
+        "the log's head: pins.bank.com/log 1 ",
+        "whole: 1 tile lead to the head that is signed",
     ):
         assert expected in told, told
 

@@ -15,12 +15,14 @@ from pinscher.cli.repo_options import (
     sign_and_renew,
 )
 from pinscher.cli.voice import ExitCode, Voice
+from pinscher.errors import escaped
 
 _FIELDS = """
 \b
 JSON:
   published        the roles that were published at once
   lacking          how many signatures each staged role lacks
+  log              the key of the transparency log, for the clients, or null
 """
 
 
@@ -33,6 +35,7 @@ JSON:
 @click.option("--online", "online_files", multiple=True, required=True, metavar="FILE", help="The public online key.")
 @click.option("--on-call", "override", multiple=True, metavar="FILE", help="A public key for emergency policies.")
 @click.option("--on-call-threshold", type=int, default=1, metavar="N", help="How many have to sign one (1).")
+@click.option("--log", "log_name", metavar="NAME", help="Keep a transparency log under this name.")
 @key_option
 @online_option
 @json_option
@@ -46,6 +49,7 @@ def command(
     online_files: tuple[str, ...],
     override: tuple[str, ...],
     on_call_threshold: int,
+    log_name: str | None,
     keys: tuple[str, ...],
     online: tuple[str, ...],
     is_json: bool,
@@ -55,8 +59,9 @@ def command(
 
     Root decides about everybody's keys and is needed once a year. Signers sign policies. The online key proves
     freshness, and can change no policy. Those on call sign emergency policies; the signers do if nobody is named.
+    With a log every policy is entered there before it is published; its key lies in REPO as log.key.
     """
-    from pinscher.updates.repository import start  # noqa: PLC0415
+    from pinscher.updates.repository import start, start_log  # noqa: PLC0415
 
     voice, at, place = Voice(), now(), repository_at(repository)
     start(
@@ -67,7 +72,10 @@ def command(
         override=role_keys(override, on_call_threshold) if override else None,
         at=at,
     )
+    verifier = None if log_name is None else str(start_log(place, log_name))
     done = sign_and_renew(place, keys, online, at, voice, is_json=is_json)
     if is_json:
-        voice.document(done)
+        voice.document(done | {"log": verifier})
+    elif verifier is not None:
+        voice.answer(f"log {escaped(verifier)}")
     return ExitCode.GOOD

@@ -29,6 +29,7 @@ JSON:
   mirror           the address it came from, or null
   override         the hosts of an emergency policy and its end: {hosts, ends}, or null
   expires          when each role lapses
+  log_head         the newest head of the log, on one line, or null
   floor            below what nothing is accepted: {epoch, policy, root}
 """
 
@@ -38,9 +39,12 @@ JSON:
 @click.option("--root", required=True, metavar="FILE", help="The root that is trusted, such as 1.root.json.")
 @click.option("--data", required=True, metavar="DIR", type=click.Path(), help="Where to keep what was accepted.")
 @click.option("--bundle", default="policy.json", show_default=True, metavar="NAME", help="The policy to follow.")
+@click.option("--log", metavar="NAME+ID+KEY", help="The key of the transparency log that has to prove each policy.")
 @click.option("--output", metavar="FILE", type=click.Path(), help="Write the policy in force to this file.")
 @json_option
-def update(addresses: tuple[str, ...], *, root: str, data: str, bundle: str, output: str | None, is_json: bool) -> int:
+def update(
+    addresses: tuple[str, ...], *, root: str, data: str, bundle: str, log: str | None, output: str | None, is_json: bool
+) -> int:
     """
     Refresh a signed policy once: verify what the repository offers, and keep it in DIR for the next start.
 
@@ -54,7 +58,12 @@ def update(addresses: tuple[str, ...], *, root: str, data: str, bundle: str, out
     logging.getLogger("pinscher.updates").addHandler(logging.NullHandler())
     try:
         updater = Updater(
-            addresses, root=read_bytes(root), store=data, bundle=bundle, on_event=lambda event: _tell(event, voice)
+            addresses,
+            root=read_bytes(root),
+            store=data,
+            bundle=bundle,
+            log=log,
+            on_event=lambda event: _tell(event, voice),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -113,6 +122,7 @@ def _document(
         "mirror": refreshed.mirror if refreshed else None,
         "override": told and {"hosts": [entry.host for entry in told.policy.hosts], "ends": told.ends.isoformat()},
         "expires": {role: at.isoformat() for role, at in state.expiries.items()},
+        "log_head": state.log_head,
         "floor": {"epoch": state.floor.epoch, "policy": state.floor.policy, "root": state.floor.root},
     }
 

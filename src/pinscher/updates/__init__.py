@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pinscher.updates.bundle import Override
     from pinscher.updates.errors import (
         EndlessDataError,
+        ForkError,
         FreezeError,
         InvalidBundleError,
         MixAndMatchError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         SlowRetrievalError,
         StoreBusyError,
         ThresholdError,
+        UnloggedError,
         UnreadableMetadataError,
         UpdateError,
         UpdateStoreError,
@@ -43,6 +45,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Floor",
+    "ForkError",
     "FreezeError",
     "Intervals",
     "InvalidBundleError",
@@ -58,6 +61,7 @@ __all__ = [
     "State",
     "StoreBusyError",
     "ThresholdError",
+    "UnloggedError",
     "UnreadableMetadataError",
     "UpdateError",
     "UpdateStoreError",

@@ -78,6 +78,14 @@ class InvalidBundleError(UpdateError):
     """A bundle that is rightly signed and cannot be used: not the canonical bytes of a policy, or no valid override."""
 
 
+class ForkError(UpdateError):
+    """The transparency log contradicts a head that was seen before: two stories are being told (log fork)."""
+
+
+class UnloggedError(UpdateError):
+    """A rightly signed bundle of which the transparency log does not prove that it was published to everybody."""
+
+
 class UpdateStoreError(UpdateError):
     """The store could not be read, written or locked; what it holds is not changed."""
 

@@ -32,7 +32,7 @@ class EventKind(enum.Enum):
     FORKED = "forked"
     """The transparency log contradicts what it said before: somebody is shown pin sets that others are not shown."""
     OVERRIDE_USED = "override-used"
-    """A connection was let through by an emergency policy; told by a keeper, once for each host and emergency policy."""
+    """A connection was let through by an emergency policy; told by a keeper, once for each host."""
     EXPIRED = "expired"
     """Entries of the policy in force are past their ``expires``; told by a keeper, once for each policy."""
     CLOCK = "clock"

@@ -8,7 +8,8 @@ Rules of this file:
 2. A step goes upwards: not below the floor, and never to another content under the same version.
 3. A new root is kept even when what comes after it is refused, and then the policy in force is still the one that the
    root before it vouched for. Nothing else is kept: a forged timestamp must not keep the genuine ones out.
-4. An override that cannot be used is told, and is no reason to refuse the policy beside it.
+4. Where the program knows a log, a policy that the log does not prove is refused, and so is an override.
+5. An override that cannot be used is told, and is no reason to refuse the policy beside it.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
     from pinscher.policy import Policy
     from pinscher.updates.limits import Limits
+    from pinscher.updates.log import NoteVerifier
     from pinscher.updates.trust import Fetch
 
 _BUNDLE, _OVERRIDE = "bundle.json", "override.json"
 _ACCEPTED_ROOT = "accepted-root"
+LOG_HEAD = "log-head"
+"""The name under which the newest signed head of the log is kept."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 """A time at which nothing has lapsed yet."""
 
@@ -45,6 +49,7 @@ class Source:
     bundle: str
     override: str | None
     limits: Limits
+    log: NoteVerifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class Step:
     at: datetime
     trust: Trust = field(init=False)
     remarks: list[UpdateError] = field(init=False, default_factory=list)
-    """What was wrong beside the policy (rule 4)."""
+    """What was wrong beside the policy (rule 5)."""
 
     def __post_init__(self) -> None:
         """Begin with the embedded root."""
@@ -136,8 +141,13 @@ class Step:
         policy, content = _bundle(trust, self.source.bundle, known, fetch, held=held.policy)
         held.floor.check_policy(trust.epoch, policy)
         check_same_version(policy, epoch=trust.epoch, held=held.policy, held_epoch=held.epoch)
-        override = self._override(fetch)
+        head = held.files.get(LOG_HEAD)
+        if content is not known or head is None:
+            head = self._logged(policy, head, fetch)
+        override, head = self._override(head, fetch)
         files = {**trust.files, _BUNDLE: content, _ACCEPTED_ROOT: str(trust.root_version).encode()}
+        if head is not None:
+            files[LOG_HEAD] = head
         if override is not None:
             files[_OVERRIDE] = override.policy.to_json()
         reached = Floor(
@@ -145,27 +155,37 @@ class Step:
         )
         return Held(files, held.floor.raised(reached), policy, trust.epoch, override, trust)
 
-    def _override(self, fetch: Fetch) -> Override | None:
+    def _logged(self, policy: Policy, head: bytes | None, fetch: Fetch) -> bytes | None:
+        """Return the newest head of the log, after it proved a policy (rule 4)."""
+        if self.source.log is None:
+            return head
+        from pinscher.updates.logged import checked_head  # noqa: PLC0415  (who knows no log does not pay for it)
+
+        return checked_head(policy, self.source.log, head, fetch)
+
+    def _override(self, head: bytes | None, fetch: Fetch) -> tuple[Override | None, bytes | None]:
+        """Return the emergency policy on offer, if any, and the newest head of the log."""
         name, held = self.source.override, self.held
         if name is None:
-            return None
+            return None, head
         try:
             known = held.files.get(_OVERRIDE)
             found = self.trust.find(name, fetch)
             if found is None:
-                return None
+                return None, head
             _, content = _checked(self.trust, name, known, fetch)
             if held.override is not None and content == known:
-                return held.override
+                return held.override, head
             policy = policy_of(content)
             check_hosts(policy, found.allowed)
-            return override_of(policy, self.at)
+            override = override_of(policy, self.at)
+            return override, self._logged(policy, head, fetch)
         except FreezeError:
             # Its metadata lapse with it, which is its end and no alarm.
-            return None
+            return None, head
         except UpdateError as error:
             self.remarks.append(error)
-            return None
+            return None, head
 
     @property
     def after_failure(self) -> Held:

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from pinscher.errors import PinningError
+from pinscher.errors import PinningError, escaped
 from pinscher.updates.bundle import Override, policy_of
 from pinscher.updates.errors import (
+    ForkError,
     FreezeError,
     RepositoryUnreachableError,
     SlowRetrievalError,
@@ -38,7 +39,7 @@ from pinscher.updates.fetcher import Mirror
 from pinscher.updates.flight import Flight
 from pinscher.updates.floor import Floor
 from pinscher.updates.limits import CLOCK_TOLERANCE, Intervals, Limits
-from pinscher.updates.step import Held, Source, Step, reopened, without_bundles
+from pinscher.updates.step import LOG_HEAD, Held, Source, Step, reopened, without_bundles
 from pinscher.updates.store import FLOOR_NAME, BundleStore, DirectoryStore
 from pinscher.updates.trust import check_name
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pinscher.policy import Policy
+    from pinscher.updates.log import NoteVerifier
     from pinscher.updates.trust import Fetch
 
 _LOGGER = logging.getLogger("pinscher.updates")
@@ -74,6 +76,8 @@ class State:
     signers: Mapping[str, tuple[int, int]]
     expiries: Mapping[str, datetime]
     override: Override | None
+    log_head: str | None
+    """The newest head of the log: its name, its size and its root, on one line."""
 
 
 class Updater:
@@ -85,6 +89,7 @@ class Updater:
         root: the root metadata that came with the program; everything is believed because of it.
         store: a folder, or where else to keep what was accepted.
         bundle: the name of the bundle in the repository.
+        log: the key of the repository's transparency log, ``name+id+key``, or None to know of none.
         override: the name of the emergency policy in the repository, or None to know of none.
         embedded: a policy that came with the program, in force until there is a newer one.
         floor: below what nothing is accepted; the embedded policy's version is part of it anyway.
@@ -109,6 +114,7 @@ class Updater:
         root: bytes,
         store: BundleStore | str | os.PathLike[str],
         bundle: str = "policy.json",
+        log: str | None = None,
         override: str | None = "override.json",
         embedded: Policy | bytes | None = None,
         floor: Floor | None = None,
@@ -124,7 +130,11 @@ class Updater:
         addresses = [repository] if isinstance(repository, str) else list(repository)
         self._limits = limits or Limits()
         self._source = Source(
-            root=root, bundle=check_name(bundle), override=override and check_name(override), limits=self._limits
+            root=root,
+            bundle=check_name(bundle),
+            override=override and check_name(override),
+            limits=self._limits,
+            log=None if log is None else _verifier(log),
         )
         made = transport or functools.partial(Mirror, limits=self._limits, context=context)
         self._mirrors = [(address, made(address)) for address in addresses]
@@ -185,7 +195,13 @@ class Updater:
             signers=held.trust.signers if held.trust else {},
             expiries=held.trust.expiries if held.trust else {},
             override=held.override,
+            log_head=_line(held.files.get(LOG_HEAD)),
         )
+
+    @property
+    def log_head(self) -> bytes | None:
+        """The newest head of the log as its key signed it, to be sent on and compared; None before the first."""
+        return self._held.files.get(LOG_HEAD)
 
     def start(self) -> Policy | None:
         """Put what was accepted last time, or what is embedded, in force; without a network and without an error."""
@@ -339,6 +355,8 @@ class Updater:
     def _tell_refusal(self, error: UpdateError) -> None:
         if isinstance(error, FreezeError):
             kind = EventKind.LAPSED
+        elif isinstance(error, ForkError):
+            kind = EventKind.FORKED
         elif isinstance(error, RepositoryUnreachableError | SlowRetrievalError):
             kind = EventKind.UNREACHABLE
         else:
@@ -428,6 +446,18 @@ class Updater:
 
 
 _LAST_SECOND = int((datetime.max.replace(tzinfo=UTC) - timedelta(days=1)).timestamp())
+
+
+def _verifier(text: str) -> NoteVerifier:
+    """Read the key of a log; raise ``ValueError`` for what is none."""
+    from pinscher.updates.log import NoteVerifier  # noqa: PLC0415  (who knows no log does not pay for it)
+
+    return NoteVerifier.parse(text)
+
+
+def _line(note: bytes | None) -> str | None:
+    """Return a head that was verified before as one line, for people."""
+    return None if note is None else escaped(" ".join(note.decode(errors="replace").split("\n")[:3]))
 
 
 def _rank(held: Held) -> tuple[int, int]:

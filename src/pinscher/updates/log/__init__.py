@@ -8,7 +8,7 @@ updates: entries are octets.
 
 from __future__ import annotations
 
-from pinscher.updates.log.audit import Audit, audit, entries_of, follow, head_of
+from pinscher.updates.log.audit import Audit, audit, check_continues, entries_of, follow, head_of
 from pinscher.updates.log.checkpoint import Checkpoint, check_follows
 from pinscher.updates.log.errors import (
     ForkedLogError,
@@ -42,6 +42,7 @@ __all__ = [
     "NoteVerifier",
     "Source",
     "audit",
+    "check_continues",
     "check_follows",
     "entries_of",
     "follow",

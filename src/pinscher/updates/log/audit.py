@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pinscher.updates.log.checkpoint import Checkpoint
+from pinscher.updates.log.checkpoint import Checkpoint, check_follows
 from pinscher.updates.log.errors import (
     ForkedLogError,
     InvalidProofError,
@@ -86,6 +86,14 @@ def follow(source: Source, verifier: NoteVerifier, *, seen: Checkpoint) -> tuple
     head, note = head_of(source, verifier)
     _check_seen(TileReader(source, head.size), seen, head)
     return head, note
+
+
+def check_continues(source: Source, *, seen: Checkpoint, head: Checkpoint) -> None:
+    """Hold the beginning of a log at a signed *head* to one that was *seen* before; raise as :func:`audit` does."""
+    if seen.size == head.size:
+        check_follows(seen, head, ())
+    else:
+        _check_seen(TileReader(source, head.size), seen, head)
 
 
 def entries_of(source: Source, head: Checkpoint) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from pinscher.updates.repository.errors import (
 )
 from pinscher.updates.repository.keys import SigningKey, make_key, public_key
 from pinscher.updates.repository.layout import Repository
+from pinscher.updates.repository.logbook import start_log
 from pinscher.updates.repository.override import override
 from pinscher.updates.repository.publish import (
     Objection,
@@ -59,6 +60,7 @@ __all__ = [
     "sign",
     "staged_policy",
     "start",
+    "start_log",
     "status",
     "withdrawn",
 ]

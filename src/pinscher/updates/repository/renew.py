@@ -19,6 +19,7 @@ from pinscher.errors import escaped
 from pinscher.updates.limits import SNAPSHOT_LIFETIME, TIMESTAMP_LIFETIME
 from pinscher.updates.repository.errors import MissingSignaturesError, SigningKeyError
 from pinscher.updates.repository.layout import BUNDLE, new_metadata
+from pinscher.updates.repository.logbook import enter
 from pinscher.updates.repository.publish import begins_epoch
 from pinscher.updates.repository.roles import signatures
 
@@ -69,6 +70,7 @@ def renew(
     if not snapshot.signatures:
         _sign_online(repository, "snapshot", snapshot, keys)
     _sign_online(repository, "timestamp", timestamp, keys)
+    enter(repository, ready.values())
     for metadata in ready.values():
         if isinstance(metadata.signed, Targets):
             for described in metadata.signed.targets.values():
