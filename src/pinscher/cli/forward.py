@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FIELDS = """
 \b
-JSON: one object on a line of its own for each event, on standard output:
+JSON: {an object} on a line for each event, on standard output
   at               when, UTC
   event            listening, opened, closed, refused, reported (a refusal in
                    report-only mode), failed, withdrawn (by a new policy),

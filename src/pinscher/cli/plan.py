@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _FIELDS = """
 \b
-JSON:
+JSON: {an object}
   host, start, until
   share            the share of clients, in percent
   lead_days        how long a policy is out before they have it

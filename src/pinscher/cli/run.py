@@ -25,7 +25,7 @@ it does not: programs in other languages, and packages with a TLS of their
 own; see 'pinscher forward'.
 
 \b
-JSON, with --show-environment alone: {"PINSCHER_POLICY": ..., "PYTHONPATH": ...}
+JSON: {"PINSCHER_POLICY": ..., "PYTHONPATH": ...}, with --show-environment
 """
 
 

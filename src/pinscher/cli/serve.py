@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _FIELDS = """
 \b
-JSON: one object on a line of its own for each event, on standard output:
+JSON: {an object} on a line for each event, on standard output
   event            listening, token or stopped
   url              where it listens, or null
   token            the operator's token, at the first start alone, or null
