@@ -41,6 +41,7 @@ VERBS = (
     "store",
     "log",
     "probe",
+    "serve",
     "doctor",
 )
 """Each verb is the click command of its own name in the file of its own name; the order is that of the help."""
