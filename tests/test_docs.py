@@ -20,7 +20,18 @@ def _page(name: str) -> str:
     return (DOCS / "reference" / name).read_text(encoding="utf-8")
 
 
-_NO_STACKS = {"errors", "judge", "guard", "guard_hooks", "injection", "logs", "measures", "opentelemetry", "prometheus", "unseen"}
+_NO_STACKS = {
+    "errors",
+    "judge",
+    "guard",
+    "guard_hooks",
+    "injection",
+    "logs",
+    "measures",
+    "opentelemetry",
+    "prometheus",
+    "unseen",
+}
 """Files of the clients' room that are about no stack of its own."""
 
 

@@ -75,6 +75,7 @@ class Prober:
             return [literal]
 
         def look_up() -> list[Address]:
+            """Ask the system, which cannot be asked without waiting."""
             answers = socket.getaddrinfo(host, endpoint.port, family=family, type=socket.SOCK_STREAM)
             return [(found, (str(address[0]), endpoint.port)) for found, _, _, _, address in answers]
 

@@ -97,6 +97,7 @@ class Survey:
         failed: list[BaseException] = []
 
         def ended(task: asyncio.Task[None], endpoint: Endpoint) -> None:
+            """Take note of one that has ended, and let the next begin."""
             running.discard(task)
             turns.done(endpoint)
             error = None if task.cancelled() else task.exception()

@@ -113,6 +113,7 @@ def with_httpx_in_asyncio(url: str, context: ssl.SSLContext) -> None:
     import httpx
 
     async def get() -> None:
+        """Request once."""
         async with httpx.AsyncClient(verify=context, follow_redirects=True, trust_env=False) as client:
             await client.get(url)
 
@@ -124,6 +125,7 @@ def with_aiohttp(url: str, context: ssl.SSLContext) -> None:
     import aiohttp
 
     async def get() -> None:
+        """Request once."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
             async with session.get(url):
                 pass

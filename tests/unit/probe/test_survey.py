@@ -226,6 +226,7 @@ def test_an_answer_to_a_loop_that_is_gone_is_dropped() -> None:
     """A thread that ends after its loop was closed, or after nobody waits for it, disturbs nobody."""
 
     async def settled() -> asyncio.Future[int]:
+        """Settle a future that nobody waits for."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         future.cancel()
         _settle(future, 1, None)

@@ -174,6 +174,7 @@ def test_asyncio_is_refused_once_and_does_not_wait(scene: Scene) -> None:
     server = scene.serve(scene.rogue)
 
     async def connect() -> None:
+        """Connect once."""
         _, writer = await asyncio.open_connection(*server.address, ssl=context, server_hostname=HOST)
         writer.close()
         await writer.wait_closed()

@@ -244,6 +244,7 @@ def test_following_in_a_task(follow: Callable[..., Follower], publisher: Publish
     """In an asyncio task, the updater refreshes without holding the loop up, until the task is cancelled."""
 
     async def program() -> None:
+        """Follow until the first bundle is accepted."""
         loop, accepted = asyncio.get_running_loop(), asyncio.Event()
         client = follow(on_policy=lambda _: loop.call_soon_threadsafe(accepted.set))
         task = asyncio.create_task(client.updater.follow_async())
