@@ -18,7 +18,7 @@ help:
 	@echo "make conformance   every scenario with every client, recorded in the docs"
 	@echo "make bench         ratios against plain ssl, measured in one run"
 	@echo "make fuzz          every fuzz target, a minute each"
-	@echo "make dist          the wheel and the source archive, the same bytes from the same commit"
+	@echo "make dist          the wheel and the source archive, their bill of materials and its licences"
 	@echo "make man           the man pages, into build/man"
 	@echo "make changelog     what the next release's section of CHANGELOG.md would be"
 	@echo "make requirements  compile the hash-checked requirement files anew"
@@ -82,6 +82,10 @@ dist: $(VENV)/.test
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+	@mkdir -p build
+	$(BIN)/python tools/licences.py > build/licences.md
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-format JSON \
+	  --output-file build/pinscher.cdx.json requirements/all.txt
 
 man: $(VENV)/.test
 	$(BIN)/python tools/man_pages.py
@@ -94,6 +98,8 @@ requirements:
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --no-annotate pyproject.toml --extra all --output-file requirements/all.txt
 
 clean:
 	rm -rf $(VENV) .venvs build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
