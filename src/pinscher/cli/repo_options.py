@@ -17,13 +17,15 @@ from pinscher.pin import InvalidPinError, Pin
 from pinscher.rotation import Circumstances, Effect, Severity, difference, lint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from pinscher.cli.voice import Voice
     from pinscher.policy import Policy
     from pinscher.rotation import Change
     from pinscher.updates.repository import Objection, Repository, RoleKeys, SigningKey
+
+    Check = Callable[[Policy | None, Policy], Iterator[Objection]]
 
 repository_argument = click.argument("repository", metavar="REPO", type=click.Path())
 key_option = click.option(
@@ -133,9 +135,9 @@ def tell_lacking(repository: Repository, voice: Voice) -> None:
         voice.hint(f"'pinscher repo renew {escaped(repository.path)} --online-key KEY' publishes it")
 
 
-def objections(at: datetime) -> list[Callable[[Policy | None, Policy], Iterator[Objection]]]:
-    """Return what judges a policy before it is published: the lint rules, and what changes for who has the old one."""
-    return [lambda _, new: _by_lint(new, at), _by_difference]
+def objections(at: datetime, more: Iterable[Check] = ()) -> list[Check]:
+    """Return what judges a policy before it is published: the lint rules, what changes for clients, and *more*."""
+    return [lambda _, new: _by_lint(new, at), _by_difference, *more]
 
 
 def _by_lint(new: Policy, at: datetime) -> Iterator[Objection]:

@@ -9,6 +9,7 @@ import click
 from pinscher.cli.certificates import now
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import json_option
+from pinscher.cli.repo_checks import checks, evidence_options
 from pinscher.cli.repo_options import (
     accept_option,
     key_option,
@@ -23,8 +24,10 @@ from pinscher.cli.repo_options import (
 from pinscher.cli.voice import ExitCode, Voice
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from pinscher.cli.repo_options import Check
     from pinscher.policy import Policy
     from pinscher.updates.repository import Repository
 
@@ -43,6 +46,7 @@ JSON:
 @repository_argument
 @click.argument("policy", metavar="POLICY")
 @click.option("--role", default="targets", show_default=True, metavar="ROLE", help="The role whose policy it is.")
+@evidence_options
 @accept_option
 @rehearsal_option
 @key_option
@@ -53,6 +57,9 @@ def command(
     policy: str,
     *,
     role: str,
+    chain_texts: tuple[str, ...],
+    inventories: tuple[str, ...],
+    trusted: tuple[str, ...],
     accepted: tuple[str, ...],
     is_rehearsal: bool,
     keys: tuple[str, ...],
@@ -62,15 +69,17 @@ def command(
     """
     Check the document POLICY and stage it in REPO for its signers.
 
-    The lint rules judge it by itself, and the difference to the published policy by what changes for clients. What they
-    object to is refused, exit 1, unless --accept names it: lint:RULE or diff:KIND. Only a document is ever signed, and
-    nothing that was merely seen on the wire.
+    The lint rules judge it by itself, and the difference to the published policy by what changes for clients. With
+    --chain it is proved that every path to the host holds a pin, and the gate asks the policy, and every released
+    version of --deployments, whether it accepts the certificate. What they object to is refused, exit 1, unless
+    --accept names it: lint:RULE, diff:KIND, survive:breaks, survive:unknown, survive:not-pinned, gate:refuses or
+    gate:cannot-tell. Only a document is ever signed, and nothing that was merely seen on the wire.
     """
     voice, at, place = Voice(), now(), repository_at(repository)
     new = load_policy(policy)
     return publish_policy(
         place, new, role=role, accepted=accepted, is_rehearsal=is_rehearsal, keys=keys, online=online, is_json=is_json,
-        voice=voice, at=at,
+        voice=voice, at=at, more=checks(chain_texts, inventories, trusted, at, voice),
     )  # fmt: skip
 
 
@@ -86,6 +95,7 @@ def publish_policy(
     is_json: bool,
     voice: Voice,
     at: datetime,
+    more: Iterable[Check] = (),
 ) -> int:
     """Publish a policy as a command does: show what changes, refuse what the checks refuse, sign and renew."""
     from pinscher.updates.repository import RefusedPublicationError, bundle_of, publish, published_policy  # noqa: PLC0415
@@ -95,7 +105,7 @@ def publish_policy(
     answer: dict[str, object] = {"version": new.version, "changes": changes}
     try:
         done = publish(
-            place, new, checks=objections(at), accepted=accepted, role=role, at=at, is_rehearsal=is_rehearsal
+            place, new, checks=objections(at, more), accepted=accepted, role=role, at=at, is_rehearsal=is_rehearsal
         )
     except RefusedPublicationError as error:
         for objection in error.objections:

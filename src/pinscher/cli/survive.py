@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _FIELDS = """
 \b
-JSON:
+JSON: {an object}
   host, policy       the host, and the policy's name, version and digest
   answer             survives, breaks or unknown; the worst of the policy and
                      the released versions
@@ -138,7 +138,7 @@ def survive(
         for problem in fetched.problems:
             voice.warning(problem)
     question = Question(
-        canonical, first, starts, tuple(_store(name, voice) for name in dict.fromkeys(trust)), moments,
+        canonical, first, starts, tuple(trust_store(name, voice) for name in dict.fromkeys(trust)), moments,
         intermediates=tuple(known),
         leaf_key=LeafKey.NEW if new_leaf_key else LeafKey.KEPT,
         builders=frozenset({Builder.OPENSSL} if openssl_only else Builder),
@@ -209,7 +209,8 @@ def _starts(chains: tuple[str, ...], next_issuers: tuple[str, ...], canonical: s
     return (*starts, *renewed)
 
 
-def _store(name: str, voice: Voice) -> TrustStore:
+def trust_store(name: str, voice: Voice) -> TrustStore:
+    """Return the roots called ``mozilla`` or ``system``, or those of a file; warn of what cannot be read of them."""
     if name == "mozilla":
         return mozilla_store()
     store = system_store() if name == "system" else store_of(read_bytes(name, limit=LARGEST_FILE), name=name)
