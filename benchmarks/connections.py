@@ -78,16 +78,17 @@ def run() -> bool:
     """Measure everything against one server, and tell whether all is in bounds."""
     root = Authority.root("Bench Root")
     held = root.intermediate("Bench Intermediate").issue(HOST)
-    with _served(held, root) as bank:
+    with served(held, root) as bank:
         is_good = all([_handshakes(bank), _asyncio_handshakes(bank), _threads(bank), _ping_pong(bank), _download(bank)])
-    with _served(held, root, asks=True) as bank:
+    with served(held, root, asks=True) as bank:
         for version in ("TLSv1_2", "TLSv1_3"):
             is_good &= _client_certificates(bank, root, version)
     return is_good
 
 
 @contextlib.contextmanager
-def _served(held: HeldCertificate, root: Authority, *, asks: bool = False) -> Iterator[Bank]:
+def served(held: HeldCertificate, root: Authority, *, asks: bool = False) -> Iterator[Bank]:
+    """Yield a bank that shows a certificate, in a process of its own."""
     ours, theirs = multiprocessing.Pipe()
     with tempfile.NamedTemporaryFile(suffix=".pem") as pem:
         pem.write(held.key_pem + held.chain_pem)
@@ -102,7 +103,8 @@ def _served(held: HeldCertificate, root: Authority, *, asks: bool = False) -> It
             server.join()
 
 
-def _connect(bank: Bank, context: ssl.SSLContext) -> ssl.SSLSocket:
+def connect(bank: Bank, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Return a connection that can carry data."""
     return context.wrap_socket(socket.create_connection(bank.address), server_hostname=HOST)
 
 
@@ -114,7 +116,7 @@ def _handshakes(bank: Bank) -> bool:
     finished the handshake later pays for that, pinned or not.
     """
     contexts = {"plain": bank.plain(), "plain again": bank.plain(), "pinned": bank.pinned()}
-    contenders = {name: (lambda context=context: _connect(bank, context)) for name, context in contexts.items()}
+    contenders = {name: (lambda context=context: connect(bank, context)) for name, context in contexts.items()}
     series = race(contenders, rounds=1500, after=ssl.SSLSocket.close)
     return compare("full handshakes, blocking sockets", series, limit=1.02)
 
@@ -151,7 +153,7 @@ def _client_certificates(bank: Bank, root: Authority, version: str) -> bool:
         for context in contexts.values():
             context.load_cert_chain(pem.name)
             context.maximum_version = ssl.TLSVersion[version]
-    contenders = {name: (lambda context=context: _connect(bank, context)) for name, context in contexts.items()}
+    contenders = {name: (lambda context=context: connect(bank, context)) for name, context in contexts.items()}
     series = race(contenders, rounds=800, after=ssl.SSLSocket.close)
     return compare(f"full handshakes with a client certificate, {version}", series, limit=1.10)
 
@@ -162,7 +164,7 @@ def _threads(bank: Bank) -> bool:
 
     def connect(context: ssl.SSLContext) -> None:
         for _ in range(5):
-            _connect(bank, context).close()
+            connect(bank, context).close()
 
     with ThreadPoolExecutor(8) as pool:
         contenders = {
@@ -172,7 +174,7 @@ def _threads(bank: Bank) -> bool:
 
 
 def _ping_pong(bank: Bank) -> bool:
-    open_now = {name: _connect(bank, context) for name, context in _one_at_a_time(bank).items()}
+    open_now = {name: connect(bank, context) for name, context in _one_at_a_time(bank).items()}
     message = bytes(64)
 
     def play(secured: ssl.SSLSocket) -> None:
@@ -195,7 +197,7 @@ def _download(bank: Bank) -> bool:
     buffer = bytearray(MEGABYTE)
 
     def play(context: ssl.SSLContext) -> None:
-        with _connect(bank, context) as secured:
+        with connect(bank, context) as secured:
             secured.send(b"D")
             left = DOWNLOAD
             while left:

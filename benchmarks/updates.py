@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -14,7 +15,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pinscher import Policy
+import connections
+from measuring import compare, race
+
+from pinscher import Keeper, Pin, PinnedContext, Policy
+from pinscher.lab.authority import Authority
 from pinscher.updates import Intervals, Updater
 from pinscher.updates.repository import (
     Repository,
@@ -39,7 +44,34 @@ NO_WAIT = Intervals(least=timedelta())
 def run() -> bool:
     """Measure everything, and tell whether all is in bounds."""
     with tempfile.TemporaryDirectory() as folder:
-        return all([_follow(Path(folder) / "small", 10), _follow(Path(folder) / "large", LARGE)])
+        sizes = all([_follow(Path(folder) / "small", 10), _follow(Path(folder) / "large", LARGE)])
+        return _kept_handshakes(Path(folder) / "kept") and sizes
+
+
+def _kept_handshakes(folder: Path) -> bool:
+    """Compare a pinned context that a keeper keeps ('pinned') with one that nobody does ('plain'), both matching."""
+    root = Authority.root("Bench Root")
+    held = root.issue(connections.HOST)
+    policy = Policy.loads(
+        f'format = 1\nname = "bench"\nversion = 1\n[hosts."{connections.HOST}"]\npins = ["{Pin.of(held.der)}"]\n'
+        'on-mismatch = ["refresh", "override"]\n'
+    )
+    publisher = _Publisher(folder)
+    publisher.publish(policy)
+    server = publisher.serve()
+    try:
+        with (
+            connections.served(held, root) as bank,
+            Keeper(publisher.address, root=publisher.root, store=folder / "store", trust=root.pem) as keeper,
+        ):
+            contexts = {name: PinnedContext(policy, trust=root.pem) for name in ("plain", "plain again")}
+            contexts["pinned"] = keeper.context
+            contenders = {name: (lambda one=one: connections.connect(bank, one)) for name, one in contexts.items()}
+            series = race(contenders, rounds=1000, after=ssl.SSLSocket.close)
+    finally:
+        server.terminate()
+        server.wait()
+    return compare("handshakes of a kept context, beside one that nobody keeps", series, limit=1.02)
 
 
 def _policy(version: int, hosts: int) -> Policy:

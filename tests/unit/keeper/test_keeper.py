@@ -206,7 +206,7 @@ def test_the_updates_own_channel_only_reports(world: World) -> None:
 
 def test_a_policy_that_the_follower_fetched_meanwhile_mends_too(world: World) -> None:
     """A mismatch that was judged before a newer policy came is judged by that one."""
-    keeper = world.keeper(report=None, on_event=None)
+    keeper = world.keeper(report=None, on_event=None, intervals=Intervals(least=timedelta()))
     keeper.updater.refresh()
     world.bank.show(world.keys["b"])
     for _ in range(3):
