@@ -284,5 +284,5 @@ def _write_draft(path: Path, judged: Sequence[Judged], chains: dict[str, tuple[b
     replace_file(path, policy.to_toml().encode(), expected=None)
     wanted = [one.endpoint.host for one in judged if one.score.deserves and one.endpoint.host not in chains]
     if wanted:
-        voice.hint(f"the draft has no pins for {wanted[0]} yet: delete its entry, then "
+        voice.hint(f"the draft has no pins for {wanted[0]} yet; give it some with "
                    f"'pinscher pin {wanted[0]} --write {escaped(str(path))}'")  # fmt: skip

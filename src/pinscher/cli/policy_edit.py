@@ -7,6 +7,8 @@ Rules of this file:
 2. The edited text is parsed again and compared with what was meant. Where the two differ (a layout this editor does not
    know) the text is not used, and the person is told what to write.
 3. The version grows by one with every edit.
+4. An exception whose reason begins with ``draft:`` is none that a person made: ``pinscher discover`` wrote it for a
+   host that has no pins yet, and the first pins take its place.
 """
 
 from __future__ import annotations
@@ -80,6 +82,8 @@ def _with_addition(text: str, addition: Addition) -> str:
     if not missing.pins:
         return text
     edited = _with_entry(text, key, missing)
+    if _is_drafted(before, key):
+        edited = _without_draft(edited, key)
     if _parsed(edited, addition) != _meant(before, key, missing):
         raise UneditablePolicyError(
             f"the entry of {addition.host} is laid out in a way that cannot be edited", addition
@@ -118,8 +122,30 @@ def _missing(document: dict[str, Any], key: str | None, addition: Addition) -> A
 def _meant(before: dict[str, Any], key: str | None, addition: Addition) -> dict[str, Any]:
     meant = copy.deepcopy(before)
     entry = meant.setdefault("hosts", {}).setdefault(addition.host if key is None else key, {})
+    if _is_drafted(before, key):
+        del entry["unpinned"]
     entry[addition.field] = [*entry.get(addition.field, ()), *addition.pins]
     return meant
+
+
+def _is_drafted(document: dict[str, Any], key: str | None) -> bool:
+    """Tell whether a host's entry is an exception of a draft (rule 4)."""
+    reason = document.get("hosts", {}).get(key, {}).get("unpinned")
+    return isinstance(reason, str) and reason.startswith("draft:")
+
+
+def _without_draft(text: str, key: str | None) -> str:
+    """Return a text without the line of an entry that says why it is not pinned."""
+    header = None if key is None else _header(text, key)
+    if header is None:
+        return text
+    following = _NEXT_HEADER.search(text, header.end())
+    end = following.start() if following else len(text)
+    line = _UNPINNED.search(text, header.end(), end)
+    return text if line is None else text[: line.start()] + text[line.end() :]
+
+
+_UNPINNED = re.compile(r"^[ \t]*unpinned[ \t]*=[^\n]*(?:\n|\Z)", re.MULTILINE)
 
 
 def _with_entry(text: str, key: str | None, addition: Addition) -> str:

@@ -60,4 +60,4 @@ def _entry(one: Judged, chain: Sequence[bytes], today: date) -> HostPolicy:
     return HostPolicy(pattern, unpinned=f"draft: {one.ownership.owner.value}: {one.ownership.reason}", note=note)
 
 
-_WANTED = "draft: deserves pins and has none yet; delete this entry and run 'pinscher pin' on the host"
+_WANTED = "draft: deserves pins and has none yet; run 'pinscher pin --write' on the host"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pinscher import Policy
 from pinscher.cli.policy_edit import Addition, UneditablePolicyError, new_document, with_pins
 
 A, B, C = (f"sha256/{letter * 43}=" for letter in "AEI")
@@ -97,3 +98,36 @@ def test_edited_document_says_what_was_meant(pins: list[str], is_backup: bool, h
     missing = [pin for pin in (A, C) if pin not in pins]
     entry = edited["hosts"]["api.bank.example"]
     assert entry["pins"] + entry.get("backup-pins", []) == pins + missing
+
+
+DRAFT = '[hosts."api.bank.example"]\nunpinned = "draft: deserves pins [yet]"  # soon\nnote = "draft: score 60"\n'
+
+
+def test_first_pins_take_the_place_of_a_drafted_exception() -> None:
+    """Where a draft says that a host has no pins yet, the first pins replace that line, and the rest stays (rule 4)."""
+    text = f'{HEAD}{DRAFT}[hosts."z.example"]\nunpinned = "draft: third party"\n'
+    expected = text.replace("42", "43").replace('unpinned = "draft: deserves pins [yet]"  # soon', f'pins = ["{C}"]')
+    assert expected == added(text)
+    assert expected == added(expected)
+    entry = Policy.loads(expected).lookup("api.bank.example")
+    assert (True, None) == (entry is not None and entry.pinset is not None, entry and entry.unpinned)
+
+
+def test_exception_of_a_person_is_not_replaced() -> None:
+    """An exception that a person gave a reason for stays, and the policy with both is refused when it is read (rule 4)."""
+    text = HEAD + DRAFT.replace("draft: deserves", "public: deserves")
+    assert 'unpinned = "public: deserves pins [yet]"' in added(text)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '[hosts]\n"api.bank.example" = {unpinned = "draft: x"}\n',
+        '[hosts."api.bank.example"]\nunpinned = """draft: x\nnote = \'y\'"""\n',
+    ],
+    ids=["inline", "several lines"],
+)
+def test_draft_in_another_layout_is_left_to_a_person(entry: str) -> None:
+    """A drafted exception that cannot be taken out for certain is not edited, and what to write is told (rule 2)."""
+    with pytest.raises(UneditablePolicyError):
+        added(HEAD + entry)
