@@ -95,7 +95,9 @@ def fleet(world: World, request: pytest.FixtureRequest) -> Iterator[Fleet]:
 
 
 @pytest.mark.parametrize("fleet", [0.3], indirect=True)
-def test_a_planned_rotation_fails_no_request(world: World, fleet: Fleet) -> None:
+def test_a_planned_rotation_fails_no_request(
+    world: World, fleet: Fleet, record_property: Callable[[str, object], None]
+) -> None:
     """Announce, publish, switch the server's key, withdraw the old one: no request of any client fails."""
     fleet.until(lambda told: told.version == 1, 5)
     world.publish(2, "a", "b")
@@ -107,12 +109,15 @@ def test_a_planned_rotation_fails_no_request(world: World, fleet: Fleet) -> None
     world.publish(3, "b", more=withdrawn)
     fleet.until(lambda told: told.version == 3, 10)
     fleet.close()
+    record_property("requests", len(fleet.requests))
     assert {"served"} == {told.what for told in fleet.requests}
     assert 100 < len(fleet.requests)
 
 
 @pytest.mark.parametrize("fleet", [3600.0], indirect=True)
-def test_an_unannounced_key_is_mended_by_the_bundle_that_names_it(world: World, fleet: Fleet) -> None:
+def test_an_unannounced_key_is_mended_by_the_bundle_that_names_it(
+    world: World, fleet: Fleet, record_property: Callable[[str, object], None]
+) -> None:
     """From publication on, blocking clients lose no request and asyncio clients one at most; refusals are few."""
     fleet.until(lambda told: told.what == "served", 3)
     before = world.asked()
@@ -124,11 +129,18 @@ def test_an_unannounced_key_is_mended_by_the_bundle_that_names_it(world: World, 
     fleet.until(lambda told: told.what == "served" and told.began > published, 5)
     ended = time.monotonic()
     fleet.close()
+    counted = sum(told.what == "refused" for told in fleet.requests)
+    for name, figure in (
+        ("requests", len(fleet.requests)), ("refused", counted), ("asked", world.asked() - before),
+        ("seconds", round(ended - began, 2)),
+    ):  # fmt: skip
+        record_property(name, figure)
     assert {"served", "refused"} == {told.what for told in fleet.requests}
     lost = [[told for told in fleet.requests if told.client == number and told.what == "refused" and
              told.began >= published] for number in range(len(KINDS))]  # fmt: skip
+    record_property("lost", [len(one) for one in lost])
     assert [0, 0] == [len(one) for kind, one in zip(KINDS, lost, strict=True) if kind == "blocking"]
     assert [] == [one for kind, one in zip(KINDS, lost, strict=True) if kind == "asyncio" and len(one) > 1]
     # One for each minimum interval of each client, and each client's first.
     assert world.asked() - before <= len(KINDS) * ((ended - began) / 0.2 + 1)
-    assert 4 * len(KINDS) <= sum(told.what == "refused" for told in fleet.requests)
+    assert 4 * len(KINDS) <= counted

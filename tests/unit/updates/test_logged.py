@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from publisher import Clock, Follower, Publisher, Server, pin, policy
 
 from pinscher import Pin
@@ -18,6 +20,9 @@ from pinscher.updates.repository.errors import BrokenRepositoryError, Repository
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+_OTHER_KIND = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 @pytest.fixture
@@ -147,8 +152,28 @@ def test_a_repository_has_one_log(publisher: Publisher, verifier: NoteVerifier) 
     for name, content, reason in (
         ("log.key", b"nonsense", "cannot be read"),
         ("log.key", (publisher.folder / "alice").read_bytes(), "is not the key that"),
+        ("log.key", _OTHER_KIND, "is not the key that"),
         ("log.pub", b"nonsense", "is no key of a log"),
     ):
         (top / name).write_bytes(content)
         with pytest.raises(BrokenRepositoryError, match=reason):
             publisher.publish(policy(3))
+
+
+def test_a_disk_that_takes_no_log_is_told(publisher: Publisher, verifier: NoteVerifier, tmp_path: Path) -> None:
+    """A log that cannot be begun, or a proof that cannot be written, is an error with its place."""
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    with pytest.raises(RepositoryError, match="cannot write"):
+        start_log(type(publisher.repository)(file), verifier.name)
+    proofs = publisher.folder / "repository" / "public" / "log" / "proofs"
+    shutil.rmtree(proofs)
+    proofs.write_bytes(b"")
+    with pytest.raises(RepositoryError, match="cannot write"):
+        publisher.publish(policy(3))
+
+
+def test_only_new_proofs_are_made(publisher: Publisher, verifier: NoteVerifier) -> None:
+    """A policy that is published again is not entered again."""
+    publisher.publish(policy(2))
+    assert 1 == len(entries(publisher, verifier))
