@@ -123,9 +123,10 @@ def test_exception_of_a_person_is_not_replaced() -> None:
     "entry",
     [
         '[hosts]\n"api.bank.example" = {unpinned = "draft: x"}\n',
+        '[hosts]\n"API.bank.example" = {unpinned = "draft: x"}\n',
         '[hosts."api.bank.example"]\nunpinned = """draft: x\nnote = \'y\'"""\n',
     ],
-    ids=["inline", "several lines"],
+    ids=["inline", "inline, spelled otherwise", "several lines"],
 )
 def test_draft_in_another_layout_is_left_to_a_person(entry: str) -> None:
     """A drafted exception that cannot be taken out for certain is not edited, and what to write is told (rule 2)."""

@@ -20,7 +20,9 @@ from pinscher.rotation.planning.plan import StepKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pinscher.entry import HostPolicy
     from pinscher.pin import Pin
+    from pinscher.policy import Policy
     from pinscher.rotation.deployments import Deployment
     from pinscher.rotation.planning.plan import Step
 
@@ -45,22 +47,25 @@ def exposure(step: Step, deployments: Iterable[Deployment], *, host: str, pins: 
         return Exposure(tuple(one for one in deployments if one.policy.lookup_canonical(host) is not None))
     if step.key > len(pins):
         return None
-    lacking = [one for one in deployments if _lacks(one, host, pins[step.key - 1])]
-    unclear = tuple(one for one in lacking if _pins_an_authority(one, host))
-    return Exposure(tuple(one for one in lacking if one not in unclear), unclear)
+    refusing: list[Deployment] = []
+    unclear: list[Deployment] = []
+    for one in deployments:
+        entry = _lacking(one, host, pins[step.key - 1])
+        if entry is not None:
+            (unclear if _names_an_authority(entry, one.policy) else refusing).append(one)
+    return Exposure(tuple(refusing), tuple(unclear))
 
 
-def _lacks(one: Deployment, host: str, pin: Pin) -> bool:
+def _lacking(one: Deployment, host: str, pin: Pin) -> HostPolicy | None:
+    """Return the entry of a version that enforces pins on the host and does not accept this one."""
     entry = one.policy.lookup_canonical(host)
-    if entry is None or entry.pinset is None or entry.mode is Mode.REPORT_ONLY:
-        return False
-    return pin not in set(entry.pinset)
+    if entry is None or entry.pinset is None or entry.mode is Mode.REPORT_ONLY or pin in set(entry.pinset):
+        return None
+    return entry
 
 
-def _pins_an_authority(one: Deployment, host: str) -> bool:
-    entry = one.policy.lookup_canonical(host)
-    if entry is None or entry.pinset is None:
-        return False
-    known = one.policy.keys
-    roles = {known[entry.names[pin]].role for pin in entry.pinset if pin in entry.names}
+def _names_an_authority(entry: HostPolicy, policy: Policy) -> bool:
+    """Tell whether an accepted key, and not a denied one alone, is said to be an authority's."""
+    known, accepted = policy.keys, set(entry.pinset or ())
+    roles = {known[name].role for pin, name in entry.names.items() if pin in accepted}
     return not roles.isdisjoint((Role.INTERMEDIATE, Role.ROOT))

@@ -107,6 +107,13 @@ def test_late_pin_breaks_those_who_lack_it() -> None:
     assert Exposure((LACKING,), (ROOTED,)) == _exposed(StepKind.PIN)
 
 
+def test_denied_authority_is_no_way_out() -> None:
+    """A version that knows an authority's key to deny it, and pins none, refuses for certain (rule 2)."""
+    denying = _out("5", 1, None, policy=_policy(A, keys=AUTHORITY, more='denied-keys = ["root"]\n'))
+    step = Step(TODAY, StepKind.PIN, 1, "", "", None)
+    assert Exposure((denying,)) == exposure(step, [denying], host=HOST, pins=[Pin.parse(B)])
+
+
 def test_pin_that_was_not_given_is_not_guessed() -> None:
     """Whom a key breaks whose pin nobody named is not known."""
     assert None is _exposed(StepKind.PIN, key=2)
