@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from pinscher.updates.floor import Floor
     from pinscher.updates.limits import Intervals, Limits
     from pinscher.updates.sealed import SealedBundleStore
+    from pinscher.updates.state import Refreshed, State
     from pinscher.updates.store import BundleStore, DirectoryStore
-    from pinscher.updates.updater import Refreshed, State, Updater
+    from pinscher.updates.updater import Updater
 
 __all__ = [
     "BundleStore",
@@ -75,8 +76,9 @@ _FILES = {
     "floor": ("Floor",),
     "limits": ("Intervals", "Limits"),
     "sealed": ("SealedBundleStore",),
+    "state": ("Refreshed", "State"),
     "store": ("BundleStore", "DirectoryStore"),
-    "updater": ("Refreshed", "State", "Updater"),
+    "updater": ("Updater",),
 }
 _HOMES = {name: file for file, names in _FILES.items() for name in names}
 _NEEDED = {"tuf", "securesystemslib", "filelock", "cryptography"}

@@ -20,11 +20,10 @@ import os
 import random
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from pinscher.errors import PinningError, escaped
+from pinscher.errors import PinningError
 from pinscher.updates.bundle import Override, policy_of
 from pinscher.updates.errors import (
     ForkError,
@@ -39,6 +38,7 @@ from pinscher.updates.fetcher import Mirror
 from pinscher.updates.flight import Flight
 from pinscher.updates.floor import Floor
 from pinscher.updates.limits import CLOCK_TOLERANCE, Intervals, Limits
+from pinscher.updates.state import Refreshed, State, head_line
 from pinscher.updates.step import LOG_HEAD, Held, Source, Step, reopened, without_bundles
 from pinscher.updates.store import FLOOR_NAME, BundleStore, DirectoryStore
 from pinscher.updates.trust import check_name
@@ -52,32 +52,6 @@ if TYPE_CHECKING:
     from pinscher.updates.trust import Fetch
 
 _LOGGER = logging.getLogger("pinscher.updates")
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """What a refresh came to: the policy in force, whether it is another than before, and whether anybody was asked."""
-
-    policy: Policy
-    has_changed: bool
-    was_asked: bool
-    mirror: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The state of an updater, for people: what is in force, since when, who signs, and what lapses when."""
-
-    policy: Policy | None
-    floor: Floor
-    refreshed: datetime | None
-    failures: int
-    error: PinningError | None
-    signers: Mapping[str, tuple[int, int]]
-    expiries: Mapping[str, datetime]
-    override: Override | None
-    log_head: str | None
-    """The newest head of the log: its name, its size and its root, on one line."""
 
 
 class Updater:
@@ -195,7 +169,7 @@ class Updater:
             signers=held.trust.signers if held.trust else {},
             expiries=held.trust.expiries if held.trust else {},
             override=held.override,
-            log_head=_line(held.files.get(LOG_HEAD)),
+            log_head=head_line(held.files.get(LOG_HEAD)),
         )
 
     @property
@@ -453,11 +427,6 @@ def _verifier(text: str) -> NoteVerifier:
     from pinscher.updates.log import NoteVerifier  # noqa: PLC0415  (who knows no log does not pay for it)
 
     return NoteVerifier.parse(text)
-
-
-def _line(note: bytes | None) -> str | None:
-    """Return a head that was verified before as one line, for people."""
-    return None if note is None else escaped(" ".join(note.decode(errors="replace").split("\n")[:3]))
 
 
 def _rank(held: Held) -> tuple[int, int]:
