@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --require-hashes
 HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test test-all check format coverage conformance bench fuzz dist man changelog requirements clean
+.PHONY: help demo test test-all test-oldest check format coverage conformance bench fuzz dist man changelog requirements clean
 
 help:
 	@echo "make demo          the main job on real parts: intercepted, then pinned"
 	@echo "make test          the test suite on this Python"
 	@echo "make test-all      the test suite on every supported Python that is found"
+	@echo "make test-oldest   the rooms' tests with the oldest dependencies that are allowed"
 	@echo "make check         formatting, linting, types, architecture, docstrings"
 	@echo "make coverage      the test suite with branch coverage"
 	@echo "make conformance   every scenario with every client, recorded in the docs"
@@ -51,6 +52,14 @@ test: $(VENV)/.test
 
 test-all: $(VENV)/.test
 	$(BIN)/python tools/every_python.py
+
+# The deselected test asks the OpenSSL that cryptography brings, which builds other paths before cryptography 50.0.2.
+test-oldest: $(VENV)/.made
+	$(PYTHON) -m venv --clear .venvs/oldest
+	.venvs/oldest/bin/python -m pip install --quiet --require-hashes --requirement requirements/oldest.txt
+	.venvs/oldest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	.venvs/oldest/bin/python -m pytest -n 2 -q tests/unit --deselect \
+	  tests/unit/rotation/survival/test_agreement.py::test_openssl_builds_one_of_the_paths_that_are_foretold
 
 coverage: $(VENV)/.test
 	$(BIN)/python -m coverage erase
@@ -94,7 +103,7 @@ changelog: $(VENV)/.test
 	@$(BIN)/towncrier build --draft --version next
 
 requirements:
-	@for name in pip build demo test niquests certbot; do \
+	@for name in pip build demo test niquests certbot oldest; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done

@@ -86,6 +86,20 @@ def test_every_version_has_a_hash() -> None:
     assert "://" not in COMPILED
 
 
+OLDEST = (HERE / "requirements" / "oldest.in").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", sorted({one for group in EXTRAS.values() for one in group if "pinscher" not in one}))
+def test_the_oldest_that_is_allowed_is_what_is_tested(text: str) -> None:
+    """A lower bound of an extra is the version that the oldest set has, or the first that was released under it."""
+    allowed = Requirement(text)
+    lines = [Requirement(line) for line in OLDEST.splitlines() if "==" in line]
+    tested = next(str(line.specifier).removeprefix("==") for line in lines if line.name == allowed.name)
+    bound = next(one.version for one in allowed.specifier if one.operator == ">=")
+    assert allowed.specifier.contains(tested)
+    assert tested == bound or tested.startswith(f"{bound}.0.")
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_is_given_no_more_than_it_needs(path: Path) -> None:
     """A workflow begins with no right to write; a job that may sign runs no code of the tree and is given no secret."""
