@@ -6,6 +6,8 @@ import asyncio
 import logging
 import re
 import socket
+import threading
+import time
 import warnings
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ from pinscher.updates.repository import override
 from .conftest import HOST, real
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .conftest import World
 
 SLOW = Intervals(least=timedelta(seconds=30))
@@ -252,3 +256,34 @@ def test_an_asyncio_mismatch_that_did_not_help_before_asks_nobody(world: World) 
     assert asked == world.asked()
     keeper.close()
     assert not asyncio.run(keeper.refreshed(0.1))
+
+
+def test_a_refresh_that_looked_too_early_does_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mismatch that finds a refresh under way, which saw the old state, has the repository asked once more."""
+    keeper = world.keeper()
+    keeper.updater.refresh()
+    old, reached, go = world.publisher.file("metadata/timestamp.json"), threading.Event(), threading.Event()
+
+    def late() -> Iterator[bytes]:
+        del world.repository.answers["/metadata/timestamp.json"]
+        reached.set()
+        go.wait(10)
+        yield b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(old), old)
+
+    refresh = keeper.updater.refresh
+
+    def joining(seconds: float | None = None) -> Any:
+        go.set()
+        return refresh(seconds)
+
+    keeper.updater._clock = lambda: 1e9
+    world.repository.answers["/metadata/timestamp.json"] = late
+    early = threading.Thread(target=refresh)
+    early.start()
+    assert reached.wait(10)
+    keeper.updater._clock = time.monotonic
+    world.bank.show(world.keys["b"])
+    world.publish(2, "b")
+    monkeypatch.setattr(keeper.updater, "refresh", joining)
+    assert 2 == world.talk(keeper).policy.version
+    early.join()
