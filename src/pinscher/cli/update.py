@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FIELDS = """
 \b
-JSON:
+JSON: {an object}
   error            why nothing was taken, or null
   kind             the name of that error, or null
   policy           what is in force: {name, version, digest}, or null

@@ -175,12 +175,11 @@ class PinnedContext(GatedContext):
         if server_side:
             raise InsecureContextError(_CLIENTS_ONLY)
         name = None if _usable(server_hostname) is None else server_hostname
-        return super().wrap_bio(  # type: ignore[return-value]
-            incoming,
-            outgoing,
-            server_hostname=name,
-            session=session,  # type: ignore[arg-type]
+        # As the standard library does, without the way through its own method.
+        made = PinnedObject._create(  # type: ignore[attr-defined]  # noqa: SLF001
+            incoming, outgoing, False, self._encode_hostname(name), session, self
         )
+        return cast("PinnedObject", made)
 
     def _encode_hostname(self, hostname: str | bytes | None) -> str | None:
         """Return the form that TLS verifies; what is usable and ASCII already stays as it is, as by the idna codec."""

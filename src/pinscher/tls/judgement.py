@@ -220,7 +220,18 @@ class ConnectionGate(Gate):
                 while bench.policy is not verdict.policy and verdict.action is _ALLOW:
                     owner.verdict = verdict = self._judge(is_resumed, leaf)
             if verdict.action is _ALLOW:
-                self._let_through(bench, verdict, leaf)
+                last = bench.accepted.get(self._host)
+                if (
+                    last is not None
+                    and last.matched is verdict.matched
+                    and last.policy is verdict.policy
+                    and not is_resumed
+                    and last.leaf == leaf
+                ):
+                    # The same policy does not both accept and deny a pin, so that this is the same match again.
+                    last.tick()
+                else:
+                    self._let_through(bench, verdict)
             opened = bench.record.telling(verdict) if bench.record.has_listener else None
         except Exception as error:  # noqa: BLE001  (rule 3)
             self._refuse(self._refusal(error), error)
@@ -281,19 +292,8 @@ class ConnectionGate(Gate):
             return verdict
         return review(healer, verdict, lambda policy: self._evaluate(before, policy))
 
-    def _let_through(self, bench: Bench, verdict: Verdict, leaf: bytes | None) -> None:
-        """Count a verdict, and remember a match that is another one than this host's last."""
-        last = bench.accepted.get(self._host)
-        if (
-            last is not None
-            and last.matched is verdict.matched
-            and last.policy is verdict.policy
-            and not verdict.resumed
-            and last.leaf == leaf
-        ):
-            # The same policy does not both accept and deny a pin, so that this is the same match again.
-            last.tick()
-            return
+    def _let_through(self, bench: Bench, verdict: Verdict) -> None:
+        """Count a verdict that is another one than this host's last, and remember a match."""
         count(verdict)
         bench.accept(verdict)
         if verdict.steps or verdict.is_reportable:
