@@ -134,7 +134,8 @@ class Gate:
             if self._early is not None or isinstance(error, ssl.SSLCertVerificationError):
                 self._broken(error)
             raise
-        owner = None if self._owner is None else self._owner()
+        reference = self._owner
+        owner = None if reference is None else reference()
         try:
             opened = self.after(owner, inner.session_reused, inner.getpeercert(True))
         except BaseException:

@@ -118,7 +118,7 @@ class Bench:
 class ConnectionGate(Gate):
     """The gate of one connection of a pinned context, which judges its validated chain."""
 
-    __slots__ = ("_bench", "_entry", "_error", "_host", "_memory", "_policy", "_port")
+    __slots__ = ("_bench", "_entry", "_error", "_host", "_memory", "_policy", "_port", "_seat")
 
     _early: tuple[Verdict, Exception | None] | None
     """The refusal that was found in the middle of the handshake, and what caused it; or the verdict that healed it."""
@@ -143,6 +143,8 @@ class ConnectionGate(Gate):
         except Exception:  # noqa: BLE001  (rule 3: the look-up is made again, and what it raises then is a refusal)
             self._entry = self._policy = None
         self._must_ask = self._entry is None
+        # Read at once after the handshake: a class with __getattr__ makes every single reading slow.
+        self._seat = bench, host, port, self._policy, self._entry
 
     @property
     def is_refused(self) -> bool:
@@ -211,7 +213,7 @@ class ConnectionGate(Gate):
         Whoever replaces the policy judges the connections again that have a verdict; one that is given its verdict
         later than that sees here that its policy was replaced, and judges itself.
         """
-        bench = self._bench
+        bench, host, _, _, _ = self._seat
         try:
             verdict = self._judge(is_resumed, leaf)
             if owner is not None and verdict.action is _ALLOW:
@@ -220,7 +222,7 @@ class ConnectionGate(Gate):
                 while bench.policy is not verdict.policy and verdict.action is _ALLOW:
                     owner.verdict = verdict = self._judge(is_resumed, leaf)
             if verdict.action is _ALLOW:
-                last = bench.accepted.get(self._host)
+                last = bench.accepted.get(host)
                 if (
                     last is not None
                     and last.matched is verdict.matched
@@ -302,12 +304,12 @@ class ConnectionGate(Gate):
     def _judge(self, is_resumed: bool, leaf: bytes | None) -> Verdict:  # noqa: FBT001  (see Gate)
         """Judge the validated chain of a handshake under ``CERT_REQUIRED``, or the one remembered with its session."""
         chain = self._remembered(leaf) if is_resumed else validated_chain(self, leaf)
-        bench, host, port = self._bench, self._host, self._port
+        bench, host, port, known, entry = self._seat
         policy = bench.policy
-        if policy is not self._policy:
+        if policy is not known:
             verdict = evaluate(chain, policy, host=host, at=bench.now(), port=port, resumed=is_resumed)
             return verdict if self._early is None else replace(verdict, steps=self._early[0].steps)
-        return evaluate_entry(chain, policy, host, self._entry, bench.now(), port, is_resumed)
+        return evaluate_entry(chain, policy, host, entry, bench.now(), port, is_resumed)
 
     def judge_again(self, owner: PinnedSocket | PinnedObject, before: Verdict) -> None:
         """Judge a connection that was let through by its chain; end it, or let it send nothing more (rule 5)."""
