@@ -28,7 +28,8 @@ def counted(version: int, times: int) -> None:
 
 def test_prometheus_scrapes_the_counts() -> None:
     """A scrape has one series for each kind of verdict, with its host, outcome, pin, policy and version."""
-    prometheus_client = pytest.importorskip("prometheus_client")
+    import prometheus_client
+
     from pinscher.clients.prometheus import VerdictCollector
 
     counted(901, 3)
@@ -46,7 +47,6 @@ def test_prometheus_scrapes_the_counts() -> None:
 
 def test_opentelemetry_observes_the_counts() -> None:
     """A reader of OpenTelemetry's metrics gets the same counts with the same attributes."""
-    pytest.importorskip("opentelemetry.sdk.metrics")
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
