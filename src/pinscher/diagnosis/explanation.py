@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _CERTIFICATES_SHOWN = 8
 _PINS_SHOWN = 12
 _FACTS_SHOWN = 6
+_STEPS_SHOWN = 6
 _SUBJECT_SHOWN = 120
 _NAME_SHOWN = 60
 
@@ -60,6 +61,9 @@ def _details(verdict: Verdict, diagnosis: Diagnosis) -> Iterator[str]:
     yield from _pinned(verdict)
     if verdict.is_reportable and verdict.action is Action.ALLOW:
         yield "allowed all the same, and reported"
+    if verdict.steps:
+        yield "tried:"
+        yield from _bounded([f"  {escaped(step)}" for step in verdict.steps], _STEPS_SHOWN, "  and {} more")
     sure = "" if diagnosis.confidence is Confidence.UNKNOWN else f" ({diagnosis.confidence.value})"
     yield f"cause: {diagnosis.sentence}{sure}"
     yield from _bounded([f"  {fact}" for fact in diagnosis.facts], _FACTS_SHOWN, "  and {} more facts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -100,6 +101,14 @@ def test_a_refusal_that_is_only_reported_says_so(genuine: Genuine) -> None:
     text = _text(scene.judged(genuine[2].der))
     assert "  pinned (policy bank-app 14, report-only):" in text.splitlines()
     assert "  allowed all the same, and reported" in text.splitlines()
+
+
+def test_what_was_tried_before_a_refusal_stands_in_its_text(scene: Scene, authority: Authority) -> None:
+    """The steps of the host's ladder are told in order, escaped and bounded."""
+    steps = "refresh: nothing newer\x1b[2J", *("override: none",) * 8, "abort"
+    text = _text(dataclasses.replace(scene.judged(authority.root("rogue").der), steps=steps))
+    assert "  tried:\n    refresh: nothing newer\\x1b[2J\n    override: none\n" in text
+    assert "\n    and 4 more\n  cause: " in text
 
 
 def test_an_entry_without_pins_tells_its_reason(genuine: Genuine) -> None:
