@@ -162,13 +162,13 @@ def _threads(bank: Bank) -> bool:
     """Measure eight threads that share a context; a lock in a handshake's way would have them wait for each other."""
     contexts = {"plain": bank.plain(), "plain again": bank.plain(), "pinned": bank.pinned()}
 
-    def connect(context: ssl.SSLContext) -> None:
+    def several(context: ssl.SSLContext) -> None:
         for _ in range(5):
             connect(bank, context).close()
 
     with ThreadPoolExecutor(8) as pool:
         contenders = {
-            name: (lambda context=context: list(pool.map(connect, [context] * 8))) for name, context in contexts.items()
+            name: (lambda context=context: list(pool.map(several, [context] * 8))) for name, context in contexts.items()
         }
         return compare("forty full handshakes by eight threads", race(contenders, rounds=100), limit=1.03)
 
