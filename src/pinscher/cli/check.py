@@ -14,6 +14,7 @@ from pinscher.cli.certificates import certificate_objects
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import FAILURES_TO_ANSWER, json_option, reach_options
 from pinscher.cli.show import short
+from pinscher.cli.verdicts import verdict_object
 from pinscher.cli.voice import Tally, Voice
 from pinscher.diagnosis import Facts, diagnose, explain
 from pinscher.errors import escaped
@@ -189,13 +190,7 @@ def _object(answer: Answer) -> dict[str, object]:
         return where | {"error": answer.text}
     path = None if verdict.chain is None else certificate_objects(verdict.chain.certificates, is_validated=True)
     return where | {
-        "outcome": verdict.outcome.value,
-        "action": verdict.action.value,
-        "mode": verdict.mode.value,
-        "matched": None if verdict.matched is None else str(verdict.matched),
-        "backup": verdict.is_backup,
-        "expired": verdict.is_expired,
-        "verdict": verdict.id,
+        **verdict_object(verdict),
         "diagnosis": answer.text or None,
         "path": path,
     }

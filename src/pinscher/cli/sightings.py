@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pinscher.cli.certificates import certificate_objects
 from pinscher.cli.show import short
+from pinscher.cli.verdicts import verdict_object
 from pinscher.diagnosis import Facts, diagnose
 from pinscher.probe.timestamps import TimestampsError, embedded_timestamps
 from pinscher.probe.tlsa import TlsaError
@@ -79,13 +80,7 @@ def sighting_object(sighting: Sighting, *, trust_named: bool) -> dict[str, objec
     told = None if verdict.outcome in _GOOD else diagnosis_of(sighting, verdict, trust_named=trust_named)
     path = None if seen.validated is None else certificate_objects(seen.validated.certificates, is_validated=True)
     return where | {
-        "outcome": verdict.outcome.value,
-        "action": verdict.action.value,
-        "mode": verdict.mode.value,
-        "matched": None if verdict.matched is None else str(verdict.matched),
-        "backup": verdict.is_backup,
-        "expired": verdict.is_expired,
-        "verdict": verdict.id,
+        **verdict_object(verdict),
         "cause": None if told is None else told.cause.value,
         "next": None if told is None else told.next_action,
         "refusal": seen.verification_error,

@@ -78,8 +78,9 @@ def inject(
     Pin every connection that a context of this process makes from now on, and return what takes it back.
 
     A host that the policy leaves alone is left alone; ``unlisted-hosts = "deny"`` refuses all that are not listed. A
-    listed host is refused where its context does not verify chain and name (``verify=False``), and where no name is
-    given. Contexts that loaded a client certificate before show it before the judgement.
+    listed host is refused where its context verifies no chain (``verify=False``), and where no name is given; the name
+    is verified whether the context does so or not. Contexts that loaded a client certificate before show it before the
+    judgement.
 
     It does not reach connections that stand already, nor libraries with a TLS of their own.
     """
@@ -154,7 +155,7 @@ def _injector(context: ssl.SSLContext, server_side: bool, host: str | None) -> I
     if server_side or _is_ours(context):
         return None
     injector = _INJECTIONS[-1]._injector if _INJECTIONS else None  # noqa: SLF001
-    if injector is None or injector.leaves_alone(host):
+    if WATCHERS and (injector is None or injector.leaves_alone(host)):
         for watcher in tuple(WATCHERS):
             watcher(context, host)
     return injector

@@ -14,22 +14,17 @@ from datetime import date
 from importlib import resources
 from typing import Any
 
-from pinscher.errors import PinningError, escaped
+from pinscher.errors import escaped
 from pinscher.pin import InvalidPinError, Pin
+from pinscher.rotation.unusable import UnusableFileError
 
 FORMAT = 1
 LARGEST_FACTS = 4 << 20
 """Octets of a file of facts."""
 
 
-class InvalidAuthorityFactsError(PinningError, ValueError):
-    """A file of facts that cannot be used; ``source`` names the file and ``path`` the place in it."""
-
-    def __init__(self, source: str, path: str, reason: str) -> None:
-        super().__init__(": ".join(part for part in (escaped(source), path, reason) if part))
-        self.source = source
-        self.path = path
-        self.reason = reason
+class InvalidAuthorityFactsError(UnusableFileError):
+    """A file of facts that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class PinnedContext(GatedContext):
         """Wrap a socket as ``ssl.SSLContext.wrap_socket`` does; a refused one is closed."""
         if server_side:
             raise InsecureContextError(_CLIENTS_ONLY)
-        if self._CHECKS_HOSTNAME and _usable(server_hostname) is None:
+        if self._CHECKS_HOSTNAME and usable_name(server_hostname) is None:
             with sock:
                 self._GATE(self._bench, None).before()
         wrapped = super().wrap_socket(
@@ -174,7 +174,7 @@ class PinnedContext(GatedContext):
         """Wrap memory buffers as ``ssl.SSLContext.wrap_bio`` does; an unusable name is refused by the handshake."""
         if server_side:
             raise InsecureContextError(_CLIENTS_ONLY)
-        name = None if _usable(server_hostname) is None else server_hostname
+        name = None if usable_name(server_hostname) is None else server_hostname
         # As the standard library does, without the way through its own method.
         made = PinnedObject._create(  # type: ignore[attr-defined]  # noqa: SLF001
             incoming, outgoing, False, self._encode_hostname(name), session, self
@@ -183,7 +183,7 @@ class PinnedContext(GatedContext):
 
     def _encode_hostname(self, hostname: str | bytes | None) -> str | None:
         """Return the form that TLS verifies; what is usable and ASCII already stays as it is, as by the idna codec."""
-        if isinstance(hostname, str) and hostname.isascii() and _usable(hostname) is not None:
+        if isinstance(hostname, str) and hostname.isascii() and usable_name(hostname) is not None:
             return hostname
         return cast("str | None", super()._encode_hostname(hostname))  # type: ignore[misc]
 
@@ -193,7 +193,7 @@ class PinnedContext(GatedContext):
         # Registered here and not after the handshake, whose cryptography leaves every cache cold.
         bench.connections.add(reference)
         bench.connections.sweep_if_due()
-        return self._GATE(bench, _usable(host), port, reference)
+        return self._GATE(bench, usable_name(host), port, reference)
 
     def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""
@@ -201,7 +201,7 @@ class PinnedContext(GatedContext):
 
 
 @functools.lru_cache(maxsize=4096)
-def _usable(host: str | bytes | None) -> str | None:
+def usable_name(host: str | bytes | None) -> str | None:
     """Return the canonical form of a server name, or None for one that no certificate can be checked against."""
     try:
         return canonical_host(host.decode("ascii") if isinstance(host, bytes) else host or "")

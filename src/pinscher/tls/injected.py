@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pinscher.entry import UnlistedHosts
-from pinscher.host import InvalidHostError, canonical_host
 from pinscher.tls._cpython import InjectedObject, InjectedSocket
 from pinscher.tls._early import hear_pinned, load_and_listen
+from pinscher.tls.context import usable_name
 from pinscher.tls.judgement import Bench, ConnectionGate
 from pinscher.tls.record import VerdictRecord
 from pinscher.tls.settings import (
@@ -86,7 +86,7 @@ class Injector:
 
     def leaves_alone(self, host: str | None) -> bool:
         """Tell whether the policy leaves connections to a host as they are (rule 1); a missing name is no such host."""
-        policy, canonical = self.bench.policy, _usable(host)
+        policy, canonical = self.bench.policy, usable_name(host)
         if canonical is None:
             return False
         entry = policy.lookup_canonical(canonical)
@@ -131,7 +131,7 @@ class Injector:
         reference = weakref.ref(owner)
         self.bench.connections.add(reference)
         self.bench.connections.sweep_if_due()
-        gate = InjectedGate(self.bench, _usable(host), port, reference)
+        gate = InjectedGate(self.bench, usable_name(host), port, reference)
         gate.weakness = weakness_of(context)
         gate._must_ask = gate._must_ask or bool(gate.weakness)  # noqa: SLF001
         forbid_renegotiation(context)
@@ -146,13 +146,6 @@ class Injector:
 def load_client_certificate(context: ssl.SSLContext, *certificate: Any, **options: Any) -> None:
     """Load a client's certificate into a context that is not ours, and judge before it is sent."""
     load_and_listen(context, hear_pinned, *certificate, **options)
-
-
-def _usable(host: str | None) -> str | None:
-    try:
-        return canonical_host(host or "")
-    except InvalidHostError:
-        return None
 
 
 def _port_of(secured: Any) -> int | None:

@@ -10,21 +10,16 @@ from datetime import date
 from importlib import resources
 from typing import Any
 
-from pinscher.errors import PinningError, escaped
+from pinscher.errors import escaped
+from pinscher.rotation.unusable import UnusableFileError
 
 FORMAT = 1
 LARGEST_LIFETIMES = 1 << 20
 """Octets of a file of lifetimes."""
 
 
-class InvalidLifetimesError(PinningError, ValueError):
-    """A file of lifetimes that cannot be used; ``source`` names the file and ``path`` the place in it."""
-
-    def __init__(self, source: str, path: str, reason: str) -> None:
-        super().__init__(": ".join(part for part in (escaped(source), path, reason) if part))
-        self.source = source
-        self.path = path
-        self.reason = reason
+class InvalidLifetimesError(UnusableFileError):
+    """A file of lifetimes that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
