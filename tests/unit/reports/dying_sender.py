@@ -10,49 +10,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from dying_at_calls import arm_calls
 
 from pinscher.policy import Policy
 from pinscher.reports import Channel, FolderVault, Kind, Sender, Spool
 from pinscher.tls import PinnedContext
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 CALLS = ("open", "write", "fsync", "replace", "unlink", "close")
 MOST = {"deliver": 1000, "full": 2}
 ACCEPTED = {"deliver": 2, "full": 2}
-
-
-def arm(point: int) -> None:
-    """Kill this process at a counted call that reaches the disk; every call has three points."""
-    seen = 0
-
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def armed(call: Callable[..., Any], name: str) -> Callable[..., Any]:
-        def counted(*given: Any, **named: Any) -> Any:
-            nonlocal seen
-            seen += 3
-            if seen - 2 == point:
-                die()
-            if seen - 1 == point and name == "write":
-                call(given[0], given[1][: len(given[1]) // 2])
-                die()
-            try:
-                return call(*given, **named)
-            finally:
-                if seen in (point, point + 1):
-                    die()
-
-        return counted
-
-    for name in CALLS:
-        setattr(os, name, armed(getattr(os, name), name))
 
 
 def child(folder: str, point: int, scenario: str, channel: Channel, told: int) -> bool:
@@ -66,7 +38,7 @@ def child(folder: str, point: int, scenario: str, channel: Channel, told: int) -
         write = os.write
         try:
             vault = FolderVault(folder)
-            arm(point)
+            arm_calls(point, CALLS)
             spool = Spool(vault, most_items=MOST[scenario])
             for number in range(ACCEPTED[scenario]):
                 content = f"{scenario} {point} {number}".encode()

@@ -7,51 +7,23 @@ n-th line of the store's own code. Prints one JSON object: how many died, and wh
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
-import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from dying_at_calls import arm_calls, die
 
 from pinscher.store import KeptKey, KeyFile, SealedStore, StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 OLD = {"bundle": b"old" * 50, "tuf/root": b"root", "report/1": b"lost never"}
 NEW = {"bundle": b"new" * 900, "tuf/root": b"root", "report/1": b"lost never", "report/2": b"second"}
 CALLS = ("open", "write", "fsync", "replace", "unlink", "mkdir", "close")
-
-
-def die() -> None:
-    """Die as a process does when its machine's patience ends."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def arm_calls(point: int) -> None:
-    """Kill this process at a counted call that reaches the disk; every call has three points."""
-    seen = 0
-
-    def armed(call: Callable[..., Any], name: str) -> Callable[..., Any]:
-        def counted(*given: Any, **named: Any) -> Any:
-            nonlocal seen
-            seen += 3
-            if seen - 2 == point:
-                die()
-            if seen - 1 == point and name == "write":
-                call(given[0], given[1][: len(given[1]) // 2])
-                die()
-            try:
-                return call(*given, **named)
-            finally:
-                if seen in (point, point + 1):
-                    die()
-
-        return counted
-
-    for name in CALLS:
-        setattr(os, name, armed(getattr(os, name), name))
 
 
 def arm_lines(point: int) -> None:
@@ -125,7 +97,7 @@ def judge(folder: str, scenario: str) -> str:
 
 
 SCENARIOS = {"update": update, "make": make, "reset": reset}
-ARMS = {"calls": arm_calls, "lines": arm_lines}
+ARMS = {"calls": functools.partial(arm_calls, names=CALLS), "lines": arm_lines}
 
 
 def child(folder: str, scenario: str, kind: str, point: int) -> bool:
