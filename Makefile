@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --require-hashes
 HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test test-all test-oldest check format coverage conformance bench fuzz dist man changelog requirements clean
+.PHONY: help demo test test-all test-oldest check format coverage conformance bench fuzz dist docs man changelog requirements clean
 
 help:
 	@echo "make demo          the main job on real parts: intercepted, then pinned"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench         ratios against plain ssl, measured in one run"
 	@echo "make fuzz          every fuzz target, a minute each"
 	@echo "make dist          the wheel and the source archive, their bill of materials and its licences"
+	@echo "make docs          the documentation as a site, into build/docs"
 	@echo "make man           the man pages, into build/man"
 	@echo "make changelog     what the next release's section of CHANGELOG.md would be"
 	@echo "make requirements  compile the hash-checked requirement files anew"
@@ -96,6 +97,18 @@ dist: $(VENV)/.test
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-format JSON \
 	  --output-file build/pinscher.cdx.json requirements/all.txt
 
+# An environment of its own: what builds the pages imports nothing of ours.
+.venvs/docs/.made: requirements/docs.txt $(VENV)/.made
+	$(PYTHON) -m venv --clear .venvs/docs
+	.venvs/docs/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement requirements/docs.txt
+	@touch $@
+
+docs: .venvs/docs/.made
+	rm -rf build/docs build/doctrees
+	.venvs/docs/bin/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
+	@! grep -rlE --include='*.html' '<(script|img|link|iframe|source)[^>]*(src|href)="(https?:)?//' build/docs || (echo "these pages load something from elsewhere"; exit 1)
+	@echo "build/docs/index.html"
+
 man: $(VENV)/.test
 	$(BIN)/python tools/man_pages.py
 
@@ -103,7 +116,7 @@ changelog: $(VENV)/.test
 	@$(BIN)/towncrier build --draft --version next
 
 requirements:
-	@for name in pip build demo test niquests certbot oldest; do \
+	@for name in pip build demo test niquests certbot docs oldest; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
