@@ -185,17 +185,22 @@ def _reports(folder: str) -> bool:
 async def _leases(folder: str) -> bool:
     from pinscher.monitor.database import Database
     from pinscher.monitor.schedule import Schedule
-    from pinscher.monitor.tables import endpoints, millis
+    from pinscher.monitor.tables import endpoints, looks, millis
+    from pinscher.monitor.vantage import DEFAULT_VANTAGE
 
     at = datetime(2026, 11, 21, tzinfo=UTC)
     database = await Database.in_folder(Path(folder) / "schedule")
     for start in range(0, ENDPOINTS, 50_000):
         rows = [
-            {"host": f"h{number}.example", "port": 443, "due": millis(at) + random.randrange(600_000)}
-            for number in range(start, start + 50_000)
+            {"id": number + 1, "host": f"h{number}.example", "port": 443} for number in range(start, start + 50_000)
+        ]
+        due = [
+            {"endpoint": row["id"], "vantage": DEFAULT_VANTAGE, "due": millis(at) + random.randrange(600_000)}
+            for row in rows
         ]
         async with database.writing() as connection:
             await connection.execute(endpoints.insert(), rows)
+            await connection.execute(looks.insert(), due)
     schedule, seconds = Schedule(database, interval=timedelta(minutes=5)), []
     for _ in range(30):
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector as Source
 from sqlalchemy import func, select
 
 from pinscher.monitor.findings.finding import Severity
-from pinscher.monitor.tables import endpoints, findings, incidents, millis
+from pinscher.monitor.tables import endpoints, findings, incidents, looks, millis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ class _Figures(Source):
 async def _counted(monitor: Monitor) -> list[Metric]:
     at = monitor.now()
     watched = select(endpoints.c.outcome, func.count()).group_by(endpoints.c.outcome)
-    overdue = select(func.count(), func.min(endpoints.c.due)).where(endpoints.c.due < millis(at))
+    overdue = select(func.count(), func.min(looks.c.due)).where(looks.c.due < millis(at))
     is_open = findings.c.closed.is_(None)
     told = select(findings.c.rule, findings.c.severity, findings.c.state, func.count()).where(is_open)
     told = told.group_by(findings.c.rule, findings.c.severity, findings.c.state)

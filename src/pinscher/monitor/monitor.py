@@ -22,6 +22,7 @@ from pinscher.monitor.limits import APPLICATION_RATE, STRANGER_RATE, Limiter, Ra
 from pinscher.monitor.tables import events, findings, heartbeats, millis, policies, reports
 from pinscher.monitor.tokens import Tokens
 from pinscher.monitor.triage import MOST_TRIAGED, Triage
+from pinscher.monitor.vantage import DEFAULT_VANTAGE, watched_of
 from pinscher.monitor.watch import Watch
 from pinscher.probe import Endpoint
 
@@ -47,6 +48,7 @@ class Settings:
     application_rate: Rate = APPLICATION_RATE
     stranger_rate: Rate = STRANGER_RATE
     trust_named: bool = False
+    vantage: str = DEFAULT_VANTAGE
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ class Monitor:
             now=now,
             watch=Watch(
                 database, policy, look, now=now, interval=settings.interval, workers=settings.workers,
-                trust_named=settings.trust_named,
+                trust_named=settings.trust_named, vantage=settings.vantage,
             ),
             intake=intake,
             collector=Collector(intake),
@@ -128,7 +130,8 @@ class Monitor:
         is_ours = findings.c.closed.is_(None) & (findings.c.rule != "clients-silent")
         async with self.database.reading() as connection:
             subjects = set((await connection.execute(select(findings.c.subject).where(is_ours))).scalars())
-        await self.ledger.close_gone(sorted(subjects - watched), at=at)
+        gone = sorted(subject for subject in subjects if watched_of(subject) not in watched)
+        await self.ledger.close_gone(gone, at=at)
 
     async def work(self) -> NoReturn:
         """Look, write, group and tidy, for ever."""

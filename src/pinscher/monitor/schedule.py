@@ -3,8 +3,8 @@ When to look at which endpoint next.
 
 Rules of this file:
 
-1. An endpoint is leased by moving its ``due`` on, in one statement: no two workers get it, and one that is lost with
-   its worker is due again when the lease is over.
+1. Each vantage point has a schedule of its own. An endpoint is leased by moving its ``due`` on, in one statement: no
+   two workers get it, and one that is lost with its worker is due again when the lease is over.
 2. Only the holder of a lease ends it; one that comes too late changes nothing.
 3. The next look is an interval later, give or take a tenth, so that endpoints spread over time.
 """
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, literal, select, true, update
 
 from pinscher.monitor.database import insert_all
-from pinscher.monitor.tables import endpoints, millis, moment
+from pinscher.monitor.tables import endpoints, looks, millis, moment
+from pinscher.monitor.vantage import DEFAULT_VANTAGE
 from pinscher.probe import Endpoint, Protocol
 
 if TYPE_CHECKING:
@@ -48,14 +49,15 @@ class Leased:
 
 
 class Schedule:
-    """The endpoints of a database, and when each is due."""
+    """The endpoints of a database, and when each is due at one vantage point."""
 
-    def __init__(self, database: Database, *, interval: timedelta) -> None:
+    def __init__(self, database: Database, *, interval: timedelta, vantage: str = DEFAULT_VANTAGE) -> None:
+        self.vantage = vantage
         self._database = database
         self._interval = interval
 
     async def watch(self, wanted: Iterable[Endpoint], *, at: datetime, is_anew: bool) -> None:
-        """Watch exactly these endpoints: new ones are due now, and with *is_anew* every one is."""
+        """Watch exactly these endpoints: new ones are due now, and with *is_anew* every one is, wherever it is seen."""
         named = {_names(endpoint): endpoint for endpoint in wanted}
         async with self._database.writing() as connection:
             known = (await connection.execute(select(endpoints))).all()
@@ -64,52 +66,57 @@ class Schedule:
                 chunk = gone[start : start + MOST_LEASED]
                 await connection.execute(delete(endpoints).where(endpoints.c.id.in_(chunk)))
             rows = [
-                {"host": host, "port": port, "protocol": protocol, "address": address, "due": millis(at)}
+                {"host": host, "port": port, "protocol": protocol, "address": address}
                 for host, port, protocol, address in named
             ]
             await insert_all(connection, self._database.insert_new(endpoints), rows)
+            every = select(endpoints.c.id, literal(self.vantage), literal(millis(at))).where(true())
+            fresh = self._database.insert_new(looks).from_select(["endpoint", "vantage", "due"], every)
+            await connection.execute(fresh)
             if is_anew:
-                await connection.execute(update(endpoints).values(due=millis(at)))
+                await connection.execute(update(looks).values(due=millis(at)))
 
     async def lease(self, at: datetime, *, most: int = MOST_LEASED) -> list[Leased]:
         """Lease the endpoints that are due, the longest overdue first (rule 1)."""
         due = (
-            select(endpoints.c.id)
-            .where(endpoints.c.due <= millis(at))
-            .order_by(endpoints.c.due)
+            select(looks.c.endpoint)
+            .where(looks.c.vantage == self.vantage, looks.c.due <= millis(at))
+            .order_by(looks.c.due)
             .limit(most)
             .with_for_update(skip_locked=True)
         )
         statement = (
-            update(endpoints)
-            .where(endpoints.c.id.in_(due))
-            .values(due=millis(at + LEASE), lease=endpoints.c.lease + 1)
-            .returning(*_LEASED)
+            update(looks)
+            .where(looks.c.vantage == self.vantage, looks.c.endpoint.in_(due))
+            .values(due=millis(at + LEASE), lease=looks.c.lease + 1)
+            .returning(looks.c.endpoint, looks.c.lease)
         )
         async with self._database.writing() as connection:
-            rows = (await connection.execute(statement)).all()
-        return [Leased(row.id, endpoint_of(row), row.lease) for row in rows]
+            leases = {row.endpoint: row.lease for row in (await connection.execute(statement)).all()}
+            named = select(endpoints).where(endpoints.c.id.in_(list(leases)))
+            rows = (await connection.execute(named)).all() if leases else []
+        return [Leased(row.id, endpoint_of(row), leases[row.id]) for row in rows]
 
     async def finish(self, connection: AsyncConnection, leased: Leased, outcome: str, *, at: datetime) -> bool:
         """End a lease within a transaction, and tell whether it was still held (rules 2 and 3)."""
         spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311  (spreads load, and guards nothing)
+        looked = {"looked": millis(at), "outcome": outcome}
         statement = (
-            update(endpoints)
-            .where(endpoints.c.id == leased.id, endpoints.c.lease == leased.lease)
-            .values(due=millis(at + self._interval * spread), looked=millis(at), outcome=outcome)
+            update(looks)
+            .where(looks.c.endpoint == leased.id, looks.c.vantage == self.vantage, looks.c.lease == leased.lease)
+            .values(due=millis(at + self._interval * spread), **looked)
         )
-        return (await connection.execute(statement)).rowcount == 1
+        if (await connection.execute(statement)).rowcount != 1:
+            return False
+        await connection.execute(update(endpoints).where(endpoints.c.id == leased.id).values(looked))
+        return True
 
     async def next_due(self) -> datetime | None:
         """Return when the next endpoint is due, or None where nothing is watched."""
+        first = select(func.min(looks.c.due)).where(looks.c.vantage == self.vantage)
         async with self._database.reading() as connection:
-            found = (await connection.execute(select(func.min(endpoints.c.due)))).scalar()
+            found = (await connection.execute(first)).scalar()
         return None if found is None else moment(found)
-
-
-_LEASED = (
-    endpoints.c.id, endpoints.c.host, endpoints.c.port, endpoints.c.protocol, endpoints.c.address, endpoints.c.lease,
-)  # fmt: skip
 
 
 def _names(endpoint: Endpoint) -> tuple[str, int, str, str]:

@@ -3,8 +3,9 @@ The history of each endpoint: one row for as long as it shows the same, and the 
 
 Rules of this file:
 
-1. A look that shows what the last one showed makes that row longer; anything else begins a new one.
-2. At most a hundred rows are kept of one endpoint, and the newest stay.
+1. A look that shows what the last one from the same vantage point showed makes that row longer; anything else begins a
+   new one.
+2. At most a hundred rows are kept of one endpoint and vantage point, and the newest stay.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from pinscher.verdict import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from pinscher.monitor.database import Database
     from pinscher.probe import Endpoint
 
 MOST_KEPT = 100
-"""Rows of one endpoint (rule 2)."""
+"""Rows of one endpoint and vantage point (rule 2)."""
 
 
 class Sightings:
@@ -43,7 +44,7 @@ class Sightings:
         shown = _shown(seen)
         row = (
             await connection.execute(
-                select(sightings).where(sightings.c.endpoint == endpoint).order_by(sightings.c.id.desc()).limit(1)
+                select(sightings).where(_is_of(endpoint, seen.vantage)).order_by(sightings.c.id.desc()).limit(1)
             )
         ).first()
         if row is not None and all(getattr(row, name) == value for name, value in shown.items()):
@@ -53,30 +54,37 @@ class Sightings:
         await remember(self._database, connection, [*seen.presented, *seen.validated], at=seen.first)
         fresh = shown | {"first": millis(seen.first), "last": millis(seen.last), "times": seen.times}
         await connection.execute(insert(sightings).values(endpoint=endpoint, **fresh))
-        await _forget(connection, endpoint)
+        await _forget(connection, endpoint, seen.vantage)
 
-    async def of(self, connection: AsyncConnection, number: int, endpoint: Endpoint) -> History:
-        """Return the history of an endpoint, the oldest sighting first."""
+    async def of(
+        self, connection: AsyncConnection, number: int, endpoint: Endpoint, *, vantage: str | None = None
+    ) -> History:
+        """Return the history of an endpoint as seen from one vantage point, or from all, the oldest sighting first."""
         rows = (
-            await connection.execute(select(sightings).where(sightings.c.endpoint == number).order_by(sightings.c.id))
+            await connection.execute(select(sightings).where(_is_of(number, vantage)).order_by(sightings.c.id))
         ).all()
         digests = {digest for row in rows for digest in (*row.presented.split(), *row.validated.split())}
         ders = await fetched(connection, digests)
         return History(endpoint, tuple(_sighting(row, ders) for row in rows))
 
 
-async def _forget(connection: AsyncConnection, endpoint: int) -> None:
+def _is_of(endpoint: int, vantage: str | None) -> ColumnElement[bool]:
+    is_its = sightings.c.endpoint == endpoint
+    return is_its if vantage is None else is_its & (sightings.c.vantage == vantage)
+
+
+async def _forget(connection: AsyncConnection, endpoint: int, vantage: str) -> None:
     """Remove the rows beyond those that are kept."""
     kept = (
         select(sightings.c.id)
-        .where(sightings.c.endpoint == endpoint)
+        .where(_is_of(endpoint, vantage))
         .order_by(sightings.c.id.desc())
         .offset(MOST_KEPT)
         .limit(1)
     )
     oldest = (await connection.execute(kept)).scalar()
     if oldest is not None:
-        await connection.execute(delete(sightings).where(sightings.c.endpoint == endpoint, sightings.c.id <= oldest))
+        await connection.execute(delete(sightings).where(_is_of(endpoint, vantage), sightings.c.id <= oldest))
 
 
 def _shown(seen: Sighting) -> dict[str, Any]:
@@ -90,6 +98,7 @@ def _shown(seen: Sighting) -> dict[str, Any]:
         "cause": seen.cause,
         "said": seen.said,
         "advice": seen.advice,
+        "vantage": seen.vantage,
     }
 
 
@@ -106,4 +115,5 @@ def _sighting(row: Row[Any], ders: Mapping[str, bytes]) -> Sighting:
         cause=row.cause,
         said=row.said,
         advice=row.advice,
+        vantage=row.vantage,
     )

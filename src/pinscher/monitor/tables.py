@@ -27,10 +27,12 @@ from sqlalchemy import (
     text,
 )
 
+from pinscher.monitor.vantage import DEFAULT_VANTAGE
+
 metadata = MetaData()
 """Every table of the monitor."""
 
-LAYOUT = 1
+LAYOUT = 2
 """The number of this layout; a database of a later one is refused."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,14 +89,28 @@ endpoints = Table(
     Column("port", Integer, nullable=False),
     Column("protocol", String(16), nullable=False, server_default="tls"),
     Column("address", String(253), nullable=False, server_default=""),
+    Column("looked", BigInteger),
+    Column("outcome", String(32), nullable=False, server_default=""),
+    UniqueConstraint("host", "port", "protocol", "address"),
+)
+"""``looked`` and ``outcome`` are of the last look, wherever it was from."""
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("endpoint", _Key, ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True),
+    Column("vantage", String(32), primary_key=True),
     Column("due", BigInteger, nullable=False),
     Column("lease", BigInteger, nullable=False, server_default="0"),
     Column("looked", BigInteger),
     Column("outcome", String(32), nullable=False, server_default=""),
-    UniqueConstraint("host", "port", "protocol", "address"),
-    Index("endpoints_due", "due"),
+    Index("looks_due", "vantage", "due"),
 )
-"""``due`` is when somebody should look next; a lease moves it on, so that a probe that was lost is due again."""
+"""
+One row for each endpoint and each vantage point that it is looked at from.
+
+``due`` is when somebody should look next; a lease moves it on, so that a probe that was lost is due again.
+"""
 
 certificates = Table(
     "certificates",
@@ -120,6 +136,7 @@ sightings = Table(
     Column("cause", String(32), nullable=False),
     Column("said", Text, nullable=False),
     Column("advice", Text, nullable=False),
+    Column("vantage", String(32), nullable=False, server_default=DEFAULT_VANTAGE),
     Index("sightings_endpoint", "endpoint", "last"),
 )
 

@@ -126,7 +126,8 @@ def _grouped(
 
 async def _seen_keys(connection: AsyncConnection, hosts: Iterable[str]) -> dict[str, frozenset[bytes]]:
     """Return the leaf keys that the monitor itself saw last at each host, over a path that was validated."""
-    newest = select(func.max(sightings.c.id)).where(sightings.c.validated != "").group_by(sightings.c.endpoint)
+    newest = select(func.max(sightings.c.id)).where(sightings.c.validated != "")
+    newest = newest.group_by(sightings.c.endpoint, sightings.c.vantage)
     rows = (
         await connection.execute(
             select(endpoints.c.host, sightings.c.validated)

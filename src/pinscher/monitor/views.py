@@ -14,7 +14,7 @@ from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.findings.history import key_of
 from pinscher.monitor.schedule import endpoint_of
 from pinscher.monitor.sightings import Sightings
-from pinscher.monitor.tables import endpoints, events, findings, heartbeats, incidents, millis, moment
+from pinscher.monitor.tables import endpoints, events, findings, heartbeats, incidents, looks, millis, moment
 from pinscher.pin import Pin
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ MOST_SHOWN = 500
 """Rows of one answer."""
 
 Shown = dict[str, Any]
+_DUE = select(func.min(looks.c.due)).where(looks.c.endpoint == endpoints.c.id).scalar_subquery()
+_WATCHED = select(endpoints, _DUE.label("due"))
 
 
 class Views:
@@ -40,14 +42,14 @@ class Views:
 
     async def endpoints(self, *, after: int, most: int) -> list[Shown]:
         """Return endpoints in the order of their numbers, from the one after *after* on."""
-        asked = select(endpoints).where(endpoints.c.id > after).order_by(endpoints.c.id).limit(most)
+        asked = _WATCHED.where(endpoints.c.id > after).order_by(endpoints.c.id).limit(most)
         async with self._database.reading() as connection:
             return [_endpoint(row) for row in await connection.execute(asked)]
 
     async def endpoint(self, number: int) -> Shown:
         """Return one endpoint with its history, the newest sighting first."""
         async with self._database.reading() as connection:
-            row = (await connection.execute(select(endpoints).where(endpoints.c.id == number))).first()
+            row = (await connection.execute(_WATCHED.where(endpoints.c.id == number))).first()
             if row is None:
                 raise UnknownRecordError(f"no endpoint {number}")
             history = await Sightings(self._database).of(connection, number, endpoint_of(row))
@@ -138,6 +140,7 @@ def _sighting(seen: Sighting) -> Shown:
         "first": seen.first.isoformat(),
         "last": seen.last.isoformat(),
         "times": seen.times,
+        "vantage": seen.vantage,
         "outcome": None if seen.outcome is None else seen.outcome.value,
         "matched": None if seen.matched is None else str(seen.matched),
         "cause": seen.cause or None,

@@ -24,6 +24,7 @@ from pinscher.monitor.findings import RULES, Sighting
 from pinscher.monitor.ledger import Ledger
 from pinscher.monitor.schedule import Schedule
 from pinscher.monitor.sightings import Sightings
+from pinscher.monitor.vantage import DEFAULT_VANTAGE, subject_of
 from pinscher.probe import NoAnswerError, ResponseInjectionError, StarttlsRefusedError
 from pinscher.verdict import Outcome, evaluate, refusal
 
@@ -50,7 +51,7 @@ class Watch:
 
     def __init__(
         self, database: Database, policy: Policy, look: Look, *, now: Callable[[], datetime],
-        interval: timedelta, workers: int = 32, trust_named: bool = False,
+        interval: timedelta, workers: int = 32, trust_named: bool = False, vantage: str = DEFAULT_VANTAGE,
     ) -> None:  # fmt: skip
         """Set a watch up; *trust_named* says that the operator named the trust anchors."""
         self._database = database
@@ -62,7 +63,7 @@ class Watch:
         self._ledger = Ledger(database)
         self._sightings = Sightings(database)
         self._accepted: OrderedDict[int, ValidatedChain] = OrderedDict()
-        self.schedule = Schedule(database, interval=interval)
+        self.schedule = Schedule(database, interval=interval, vantage=vantage)
         self.looks = 0
 
     async def run(self) -> NoReturn:
@@ -116,7 +117,7 @@ class Watch:
             observation = self._look(leased.endpoint)
         except _NO_ANSWER as error:
             at = self._now()
-            return Sighting(first=at, last=at, failure=str(error))
+            return Sighting(first=at, last=at, failure=str(error), vantage=self.schedule.vantage)
         return self._judged(leased, observation)
 
     def _judged(self, leased: Leased, observation: Observation) -> Sighting:
@@ -147,6 +148,7 @@ class Watch:
             cause=diagnosis.cause.value,
             said=diagnosis.sentence,
             advice=diagnosis.next_action,
+            vantage=self.schedule.vantage,
         )
 
     def _remember(self, endpoint: int, chain: ValidatedChain) -> None:
@@ -161,9 +163,10 @@ class Watch:
             if not await self.schedule.finish(connection, leased, outcome, at=seen.last):
                 return
             await self._sightings.add(connection, leased.id, seen)
-            history = await self._sightings.of(connection, leased.id, leased.endpoint)
+            history = await self._sightings.of(connection, leased.id, leased.endpoint, vantage=seen.vantage)
             found = [finding for rule in RULES if (finding := rule(history, self._policy, seen.last)) is not None]
-            await self._ledger.settle(connection, str(leased.endpoint), found, at=seen.last)
+            subject = subject_of(leased.endpoint, seen.vantage)
+            await self._ledger.settle(connection, subject, found, at=seen.last)
         self.looks += 1
 
 

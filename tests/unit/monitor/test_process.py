@@ -267,5 +267,5 @@ async def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     await (await Database.in_folder(tmp_path / "later")).close()
     with contextlib.closing(sqlite3.connect(tmp_path / "later" / FILE)) as connection, connection:
         connection.execute("UPDATE settings SET value = '99'")
-    with pytest.raises(DatabaseUnusableError, match="layout 99, expected 1"):
+    with pytest.raises(DatabaseUnusableError, match="layout 99, expected 2"):
         await Database.in_folder(tmp_path / "later")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.schedule import LEASE, Schedule
+from pinscher.monitor.vantage import checked_vantage
 from pinscher.monitor.views import Views
 from pinscher.probe import Endpoint, Protocol
 from tests.unit.monitor.scene import AT, HOUR
@@ -85,3 +88,25 @@ async def test_a_schedule_of_nothing(database: Database) -> None:
     schedule = Schedule(database, interval=INTERVAL)
     await schedule.watch([], at=AT, is_anew=True)
     assert (None, []) == (await schedule.next_due(), await schedule.lease(AT))
+
+
+async def test_each_vantage_point_has_a_schedule_of_its_own(database: Database) -> None:
+    """What is leased at one vantage point is due at another; a changed policy makes it due at both."""
+    here, there = (Schedule(database, interval=INTERVAL, vantage=name) for name in ("default", "tokyo"))
+    await here.watch(THREE, at=AT, is_anew=False)
+    await there.watch(THREE, at=AT, is_anew=False)
+    leased = await here.lease(AT)
+    assert [3, 0, 3] == [len(leased), len(await here.lease(AT)), len(await there.lease(AT, most=9))]
+    async with database.writing() as connection:
+        assert not await there.finish(connection, replace(leased[0], lease=9), "match", at=AT)
+        assert await here.finish(connection, leased[0], "match", at=AT)
+    await there.watch(THREE, at=AT + HOUR, is_anew=True)
+    assert [3, 3] == [len(await one.lease(AT + HOUR)) for one in (here, there)]
+
+
+@pytest.mark.parametrize("name", ["", "Tokyo", "a.b", "-a", "a-", "x" * 33, "*", "a\n"])
+def test_a_vantage_point_has_a_plain_name(name: str) -> None:
+    """What a subject of a stream or a label could mistake is refused."""
+    with pytest.raises(MonitorError, match="cannot be named so"):
+        checked_vantage(name)
+    assert ["a", "tokyo-2"] == [checked_vantage(good) for good in ("a", "tokyo-2")]

@@ -15,6 +15,7 @@ from pinscher.monitor.findings import Sighting
 from pinscher.monitor.monitor import Monitor, Settings, endpoints_of
 from pinscher.monitor.schedule import LEASE
 from pinscher.monitor.sightings import MOST_KEPT, Sightings
+from pinscher.monitor.vantage import DEFAULT_VANTAGE
 from pinscher.monitor.views import Views
 from pinscher.monitor.watch import Watch, verify_code_of
 from pinscher.pin import Pin
@@ -54,9 +55,9 @@ class World:
         """Look as the command line does."""
         return observe(endpoint, trust=Trust.of(self.file), chains=chains_of, timeout=10)
 
-    async def monitor(self, port: int) -> Monitor:
+    async def monitor(self, port: int, vantage: str = DEFAULT_VANTAGE) -> Monitor:
         """Return a monitor that watches one port."""
-        settings = Settings(interval=INTERVAL, trust_named=True)
+        settings = Settings(interval=INTERVAL, trust_named=True, vantage=vantage)
         monitor = await Monitor.open(self.database, self.policy, self.look, settings=settings, now=self.clock)
         await monitor.begin([Endpoint(HOST, port)])
         return monitor
@@ -104,6 +105,25 @@ async def test_an_interception_is_found(world: World) -> None:
     seen = detail["history"][0]
     assert ([], "untrusted-issuer") == (seen["validated"], seen["cause"])
     assert 1 == len(seen["presented"])
+
+
+async def test_each_vantage_point_has_a_history_and_findings_of_its_own(world: World) -> None:
+    """What only Tokyo sees is filed under Tokyo, a quiet look from elsewhere does not close it, and it goes with its endpoint."""
+    with TlsServer(world.held) as server:
+        here, tokyo = await world.monitor(server.port), await world.monitor(server.port, "tokyo")
+        assert 1 == await here.watch.turn()
+        server.show(_other(world))
+        assert ["pin-mismatch"] == await world.rules(tokyo)
+        server.show(world.held)
+        assert ["pin-mismatch"] == await world.rules(here)
+    views = Views(world.database)
+    (found,) = await views.findings(after=0, most=10, with_closed=False)
+    assert f"{HOST}:{server.port} from tokyo" == found["subject"]
+    (shown,) = await views.endpoints(after=0, most=10)
+    detail = await views.endpoint(shown["id"])
+    assert {("default", 2), ("tokyo", 1)} == {(seen["vantage"], seen["times"]) for seen in detail["history"]}
+    await here.begin([Endpoint(HOST, 9)])
+    assert [] == await views.findings(after=0, most=10, with_closed=False)
 
 
 async def test_a_server_that_is_gone_is_found_at_the_second_look(world: World) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pinscher.der import CertificateParseError, certificate_summary
+from pinscher.monitor.vantage import DEFAULT_VANTAGE
 from pinscher.pin import Pin
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Sighting:
 
     ``validated`` is empty where no path was verified, and ``presented`` too where nothing answered; ``failure`` then
     says why. The outcome was given by ``evaluate`` when the chain was seen, and the cause and advice by ``diagnose``.
+    ``vantage`` is where it was seen from.
     """
 
     first: datetime
@@ -35,6 +37,7 @@ class Sighting:
     cause: str = ""
     said: str = ""
     advice: str = ""
+    vantage: str = DEFAULT_VANTAGE
 
     @property
     def is_answered(self) -> bool:
