@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-_PACKAGES = ("aiosqlite", "msgspec", "prometheus_client", "sqlalchemy", "starlette", "uvicorn")
+_PACKAGES = ("aiosqlite", "alembic", "msgspec", "prometheus_client", "sqlalchemy", "starlette", "uvicorn")
 
 for _package in _PACKAGES:
     if find_spec(_package) is None:

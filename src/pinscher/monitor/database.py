@@ -6,6 +6,7 @@ Rules of this file:
 1. A transaction that ended without an error is on the disk: SQLite syncs every commit (``synchronous = FULL``).
 2. SQLite has one writer at a time, so writers queue here, in order, rather than fail there.
 3. What goes wrong below is told as one error of this room; nobody outside knows the driver's.
+4. No text that leaves here holds the password.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import event, insert, select
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from pinscher.errors import escaped
 from pinscher.monitor.errors import DatabaseUnusableError, NotStoredError
-from pinscher.monitor.tables import LAYOUT, metadata, settings
+from pinscher.monitor.migrations import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Table
+    from sqlalchemy import URL, Table
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 FILE = "pinscher.sqlite"
@@ -38,27 +39,27 @@ class Database:
     """An open database; :meth:`reading` and :meth:`writing` are its only ways in."""
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self._secret = engine.url.password
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls, url: str) -> Self:
-        """Open the database at *url*, and make its tables where they are missing."""
+    async def open(cls, url: str | URL) -> Self:
+        """Open the database at *url*, and make its tables, or bring them to this release."""
         try:
-            engine = create_async_engine(url)
+            engine = create_async_engine(url, hide_parameters=True)
         except (SQLAlchemyError, ImportError, ValueError) as error:
-            raise DatabaseUnusableError(f"the database cannot be used: {_reason(error)}") from None
+            raise DatabaseUnusableError(f"the database cannot be used: {_reason(error, None)}") from None
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _prepare)
         database = cls(engine)
         try:
             async with database.writing() as connection:
-                await connection.run_sync(metadata.create_all)
-                await _check_layout(connection)
+                await connection.run_sync(upgrade)
         except NotStoredError as error:
             await database.close()
-            raise DatabaseUnusableError(f"the database cannot be used: {_reason(error)}") from None
+            raise DatabaseUnusableError(f"the database cannot be used: {_reason(error, None)}") from None
         except BaseException:
             await database.close()
             raise
@@ -76,7 +77,7 @@ class Database:
             async with self._engine.connect() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            raise DatabaseUnusableError(f"the database does not answer: {_reason(error)}") from error
+            raise DatabaseUnusableError(f"the database does not answer: {_reason(error, self._secret)}") from None
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -85,7 +86,7 @@ class Database:
             async with self._turn if self._is_sqlite else contextlib.nullcontext(), self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            raise NotStoredError(f"nothing was stored: {_reason(error)}") from error
+            raise NotStoredError(f"nothing was stored: {_reason(error, self._secret)}") from None
 
     async def close(self) -> None:
         """Close every connection."""
@@ -111,15 +112,15 @@ def _made(folder: Path) -> Path:
         (folder / FILE).touch(mode=0o600)
     except OSError as error:
         shown = escaped(str(folder))
-        raise DatabaseUnusableError(f"the folder '{shown}' cannot be used: {_reason(error)}") from None
+        raise DatabaseUnusableError(f"the folder '{shown}' cannot be used: {_reason(error, None)}") from None
     return folder.absolute()
 
 
 _SETTINGS = (
+    "busy_timeout = 10000",
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
-    "busy_timeout = 10000",
     # Leasing 500 of a million endpoints writes to as many pages: they are kept at hand, and put in their place rarely.
     "cache_size = -32768",
     "wal_autocheckpoint = 8000",
@@ -133,14 +134,7 @@ def _prepare(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-async def _check_layout(connection: AsyncConnection) -> None:
-    found = (await connection.execute(select(settings.c.value).where(settings.c.name == "layout"))).scalar()
-    if found is None:
-        await connection.execute(insert(settings).values(name="layout", value=str(LAYOUT)))
-    elif found != str(LAYOUT):
-        raise DatabaseUnusableError(f"the database has layout {escaped(found)}, expected {LAYOUT}: upgrade pinscher")
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, secret: str | None) -> str:
     cause = getattr(error, "orig", None) or error
-    return escaped(str(getattr(cause, "strerror", None) or cause).lower())
+    said = str(getattr(cause, "strerror", None) or cause).lower()
+    return escaped(said.replace(secret.lower(), "***") if secret else said)

@@ -32,9 +32,6 @@ from pinscher.monitor.vantage import DEFAULT_VANTAGE
 metadata = MetaData()
 """Every table of the monitor."""
 
-LAYOUT = 2
-"""The number of this layout; a database of a later one is refused."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _Key = BigInteger().with_variant(Integer, "sqlite")

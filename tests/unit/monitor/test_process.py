@@ -254,7 +254,7 @@ async def test_work_that_fails_ends_the_server(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
-    """A file that is no database, a folder that is a file, a later layout, and a server that is not there."""
+    """A file that is no database, a folder that is a file, and a server that is not there."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(DatabaseUnusableError, match="cannot be used"):
         await Database.in_folder(tmp_path / "file")
@@ -264,8 +264,3 @@ async def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
         await Database.in_folder(tmp_path / "junk")
     with pytest.raises(DatabaseUnusableError):
         await Database.open("postgresql+asyncpg://x@127.0.0.1:9/x")
-    await (await Database.in_folder(tmp_path / "later")).close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "later" / FILE)) as connection, connection:
-        connection.execute("UPDATE settings SET value = '99'")
-    with pytest.raises(DatabaseUnusableError, match="layout 99, expected 2"):
-        await Database.in_folder(tmp_path / "later")
