@@ -24,7 +24,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pinscher.chain import PresentedChain, ValidatedChain
 from pinscher.der import CertificateParseError
@@ -181,7 +181,8 @@ def evaluate_entry(
             draft.host, draft.port, draft.at = canonical, port, at
             draft.resumed, draft.detail, draft.steps = resumed, "", ()
             draft.__class__ = Verdict
-            return cast("Verdict", draft)
+            verdict: Verdict = draft
+            return verdict
     return _judge(chain, chain, policy, canonical, entry, at, port, resumed=resumed)
 
 

@@ -151,14 +151,13 @@ class PinnedContext(GatedContext):
         if self._CHECKS_HOSTNAME and usable_name(server_hostname) is None:
             with sock:
                 self._GATE(self._bench, None).before()
-        wrapped = super().wrap_socket(
+        secured: PinnedSocket = super().wrap_socket(  # type: ignore[assignment]
             sock,
             do_handshake_on_connect=do_handshake_on_connect,
             suppress_ragged_eofs=suppress_ragged_eofs,
             server_hostname=server_hostname,
             session=session,  # type: ignore[arg-type]
         )
-        secured = cast("PinnedSocket", wrapped)
         if secured.gate is None and secured.verdict is None:
             secured.raise_barrier()
         return secured
@@ -176,10 +175,10 @@ class PinnedContext(GatedContext):
             raise InsecureContextError(_CLIENTS_ONLY)
         name = None if usable_name(server_hostname) is None else server_hostname
         # As the standard library does, without the way through its own method.
-        made = PinnedObject._create(  # type: ignore[attr-defined]  # noqa: SLF001
+        made: PinnedObject = PinnedObject._create(  # type: ignore[attr-defined]  # noqa: SLF001
             incoming, outgoing, False, self._encode_hostname(name), session, self
         )
-        return cast("PinnedObject", made)
+        return made
 
     def _encode_hostname(self, hostname: str | bytes | None) -> str | None:
         """Return the form that TLS verifies; what is usable and ASCII already stays as it is, as by the idna codec."""
