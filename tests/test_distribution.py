@@ -123,7 +123,9 @@ def test_the_wheel_holds_nothing_else(released: Released) -> None:
     assert [] == [name for name in released.in_wheel if name.endswith(".pyc")]
 
 
-@pytest.mark.parametrize("folder", ["src", "tests", "tools", "docs", "fuzz", "benchmarks", "requirements", "changes.d"])
+@pytest.mark.parametrize(
+    "folder", ["src", "tests", "tools", "docs", "examples", "fuzz", "benchmarks", "requirements", "changes.d"]
+)
 def test_the_archive_holds_what_the_release_is_checked_with(released: Released, folder: str) -> None:
     """The source archive has every file of the folders that tests and documentation are made from."""
     left_out = {"__pycache__", "out", "build", "dist", "site"}
