@@ -17,7 +17,7 @@ from pinscher.updates.log.proofs import LARGEST_SIZE, verify_consistency
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinscher.updates.log.note import NoteSigner, NoteVerifier
+    from pinscher.updates.log.note import NoteSigner, Verifier
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
@@ -44,7 +44,7 @@ class Checkpoint:
         return signer.sign(self.text)
 
     @classmethod
-    def open(cls, note: bytes, verifier: NoteVerifier) -> Self:
+    def open(cls, note: bytes, verifier: Verifier) -> Self:
         """Read a signed head of the verifier's log; raise :class:`InvalidNoteError` for anything else."""
         lines = open_note(note, [verifier]).split("\n")
         if len(lines) < 4 or any(not line for line in lines[:-1]):

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -31,6 +31,24 @@ _ED25519 = b"\x01"
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f-\x9f]{1,255}")
 _VERIFIER = re.compile(r"([^\s+]{1,255})\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
 _SIGNATURE = re.compile(r"— (\S{1,255}) ([A-Za-z0-9+/]+={0,2})")
+
+
+class Verifier(Protocol):
+    """What tells whether a signature under its name and id is over a text; :class:`NoteVerifier` is the usual one."""
+
+    @property
+    def name(self) -> str:
+        """The name that the key signs as."""
+        ...
+
+    @property
+    def id(self) -> bytes:
+        """The four octets by which a signature says which key it is of."""
+        ...
+
+    def has_signed(self, text: str, signature: bytes) -> bool:
+        """Tell whether a signature over a text is this key's."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +117,7 @@ class NoteSigner:
         return f"{text}\n— {self.name} {signature}\n".encode()
 
 
-def open_note(note: bytes, verifiers: Iterable[NoteVerifier]) -> str:
+def open_note(note: bytes, verifiers: Iterable[Verifier]) -> str:
     """
     Return a note's text if a known key signed it; raise :class:`InvalidNoteError` otherwise.
 
