@@ -32,6 +32,7 @@ def test_the_page_about_the_monitor_is_true(tmp_path: Path) -> None:
         try:
             assert process.stdout is not None
             token = process.stdout.readline().split()[-1]
+            assert "/welcome/" in process.stdout.readline()
             assert "listening on" in process.stdout.readline()
             told = [
                 subprocess.run(

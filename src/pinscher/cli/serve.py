@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pinscher.cli.reading import Reach
-    from pinscher.monitor.monitor import Monitor
+    from pinscher.monitor.web.pages.desk import Desk
     from pinscher.monitor.web.server import Server
     from pinscher.policy import Policy
     from pinscher.probe import Endpoint
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _FIELDS = """
 \b
 JSON: {an object} on a line for each event, on standard output
-  event            listening, token or stopped
-  url              where it listens, or null
+  event            listening, token, link or stopped
+  url              where it listens, or the link that makes the first account, or null
   token            the operator's token, at the first start alone, or null
   endpoints        how many are watched, or null
 """
@@ -51,25 +51,28 @@ JSON: {an object} on a line for each event, on standard output
 @click.option("--interval", type=click.FloatRange(min=1, max=86_400), default=300.0, metavar="SECONDS",
               show_default="300", help="Look at each endpoint this often.")  # fmt: skip
 @click.option("--new-token", is_flag=True, help="Make a new operator's token; the one before is no longer good.")
+@click.option("--new-link", is_flag=True, help="Show a link again that makes an operator's account, once.")
+@click.option("--url", metavar="URL", help="How browsers reach the dashboard through a proxy: https:// and a name.")
 @reach_options
 @json_option
 def serve(
     policy_file: str, data: Path, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
-    reach: Reach, is_json: bool,
+    new_link: bool, url: str | None, reach: Reach, is_json: bool,
 ) -> int:  # fmt: skip
     """
     Watch the policy's endpoints, and collect the reports and heartbeats of clients.
 
     Every host that the policy lists by its full name is watched, at port 443. The first start shows the operator's
-    token, once. /healthz answers everybody, /metrics this machine, /api whoever has the token, and /v1/reports and
-    /v1/heartbeats applications. It speaks HTTP in clear: let a proxy speak TLS for other machines. Ctrl-C or SIGTERM
-    stops. Exit 0: it was stopped; 2: it could not begin.
+    token and a link that makes the first account of the dashboard, once each. /healthz answers everybody, /metrics this
+    machine, /api whoever has the token, the dashboard whoever is logged in, and /v1/reports and /v1/heartbeats
+    applications. It speaks HTTP in clear: let a proxy speak TLS for other machines. Ctrl-C or SIGTERM stops. Exit 0: it
+    was stopped; 2: it could not begin.
     """
     voice = Voice()
     plan = Plan(
         policy=load_policy(policy_file), data=data, listen=_address(listen), reach=reach,
         endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
-        is_token_wanted=new_token,
+        is_token_wanted=new_token, is_link_wanted=new_link, url=url,
     )  # fmt: skip
     if not ipaddress.ip_address(plan.listen[0]).is_loopback:
         voice.warning("other machines reach this address, in clear: let a proxy speak TLS in front of it")
@@ -88,6 +91,8 @@ class Plan:
     endpoints: Sequence[Endpoint]
     interval: timedelta
     is_token_wanted: bool
+    is_link_wanted: bool
+    url: str | None
 
 
 class _Teller:
@@ -121,6 +126,7 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
         raise PinningError(str(error)) from None
     from pinscher.monitor.monitor import Monitor, Settings  # noqa: PLC0415
     from pinscher.monitor.web import application  # noqa: PLC0415
+    from pinscher.monitor.web.pages.desk import Desk  # noqa: PLC0415
     from pinscher.monitor.web.server import listening, server_of  # noqa: PLC0415
     from pinscher.monitor.web.server import serve as run  # noqa: PLC0415
 
@@ -131,9 +137,11 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
         monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings)
         await monitor.begin(plan.endpoints)
         with _listener(listening, plan.listen) as listener:
-            server = server_of(application(monitor))
+            desk = Desk.of(monitor, url=plan.url)
+            server = server_of(application(monitor, desk=desk))
+            server.ending = desk.live.close
             _on_signals(server)
-            await _introduce(plan, monitor, teller, listener)
+            await _introduce(plan, desk, teller, listener)
             await run(server, listener, monitor.work())
         teller.tell("stopped", "stopped")
     finally:
@@ -149,16 +157,22 @@ def _listener(listening: Callable[[str, int], socket.socket], address: tuple[str
         raise PinningError(f"cannot listen on {address[0]} port {address[1]}: {reason}") from None
 
 
-async def _introduce(plan: Plan, monitor: Monitor, teller: _Teller, listener: socket.socket) -> None:
-    """Say where it listens, and show the operator's token if it is new."""
+async def _introduce(plan: Plan, desk: Desk, teller: _Teller, listener: socket.socket) -> None:
+    """Say where it listens, and show the operator's token and the link of the first account if they are new."""
+    from pinscher.monitor.accounts import Standing  # noqa: PLC0415
     from pinscher.monitor.monitor import endpoints_of  # noqa: PLC0415
     from pinscher.monitor.tokens import Role  # noqa: PLC0415
 
+    monitor, now = desk.monitor, datetime.now(UTC)
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if plan.is_token_wanted or not monitor.tokens.has_operator:
-        token = await monitor.tokens.make(Role.OPERATOR, "operator", at=datetime.now(UTC))
+        token = await monitor.tokens.make(Role.OPERATOR, "operator", at=now)
         teller.tell("token", f"operator's token, shown this once: {token}", token=token)
+    if plan.is_link_wanted or not await desk.accounts.has_operator():
+        secret = await desk.accounts.invite("", Standing.OPERATOR, by="pinscher serve", at=now)
+        link = f"{desk.site.url or url}/welcome/{secret}"
+        teller.tell("link", f"to make an operator's account, open within an hour, once: {link}", url=link)
     count = len(endpoints_of(plan.policy, plan.endpoints))
     teller.tell("listening", f"listening on {url}, watching {count} endpoints", url=url, endpoints=count)
 

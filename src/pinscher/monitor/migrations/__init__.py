@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Column, MetaData, String, Table, inspect, select, text
 
 from pinscher.errors import escaped
+from pinscher.monitor import account_tables  # noqa: F401  (its tables are made with the others)
 from pinscher.monitor.errors import DatabaseUnusableError
 from pinscher.monitor.tables import metadata, settings
 

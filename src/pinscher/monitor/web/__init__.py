@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from pinscher.monitor.web import api, collecting, health
+from pinscher.monitor.web import api, collecting, health, pages
 from pinscher.monitor.web.guards import HANDLERS, HeadersMiddleware
+from pinscher.monitor.web.pages.desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
     from pinscher.monitor.monitor import Monitor
 
 
-def application(monitor: Monitor, more: Sequence[BaseRoute] = ()) -> Starlette:
-    """Return the ASGI application of a monitor; *more* are the routes of other rooms, after those of this one."""
-    app = Starlette(routes=[*health.ROUTES, *collecting.ROUTES, *api.ROUTES, *more], exception_handlers=dict(HANDLERS))
+def application(monitor: Monitor, more: Sequence[BaseRoute] = (), *, desk: Desk | None = None) -> Starlette:
+    """
+    Return the ASGI application of a monitor.
+
+    *more* are the routes of other rooms, after those of this one; *desk* is the dashboard, where it is not a plain one.
+    """
+    routes = [*health.ROUTES, *collecting.ROUTES, *api.ROUTES, *pages.ROUTES, *more]
+    app = Starlette(routes=routes, exception_handlers=dict(HANDLERS))
     app.state.monitor = monitor
+    app.state.desk = desk or Desk.of(monitor)
     app.add_middleware(HeadersMiddleware)
     return app
