@@ -121,7 +121,7 @@ requirements:
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --no-annotate pyproject.toml --extra all --output-file requirements/all.txt
+	  --no-emit-find-links --no-header --no-annotate pyproject.toml --all-extras --output-file requirements/all.txt
 
 clean:
 	rm -rf $(VENV) .venvs build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

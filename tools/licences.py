@@ -1,5 +1,5 @@
 """
-List the licences of everything that an extra installs: ``python tools/licences.py [EXTRA]``, ``all`` where none is given.
+List the licences of everything that an extra installs: ``python tools/licences.py [EXTRA]``, every extra where none is given.
 
 They are what each distribution says of itself in this environment. Exit 1 if one says nothing, or a licence that is not
 among those below.
@@ -79,7 +79,8 @@ def is_accepted(words: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Print the table, and say on standard error what is not accepted."""
-    rows = {name: licence(name) for name in closure(arguments[0] if arguments else "all")}
+    names = {name for extra in arguments or EXTRAS for name in closure(extra)}
+    rows = {name: licence(name) for name in sorted(names)}
     print("| package | version | licence |\n|---|---|---|")
     for name, words in rows.items():
         print(f"| {name} | {metadata.version(name)} | {words or 'says nothing'} |")

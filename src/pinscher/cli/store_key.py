@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING
 
 import click
 
-from pinscher.store import KeptKey, KeyFile, KeyRing, Passphrase, SystemdCredential, provided_key
+from pinscher.store import KeptKey, KeyFile, KeyRing, Passphrase, SystemdCredential, Tpm, provided_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pinscher.store import Custody
 
-_FORM = "expected keyring:LABEL, file:PATH, credential:PATH, provided:PATH or passphrase"
+PLACES = "keyring:LABEL, file:PATH, credential:PATH, tpm:PATH, provided:PATH or passphrase"
 _KINDS: dict[str, Callable[[str], Custody]] = {
     "keyring": lambda label: KeptKey(KeyRing(label)),
     "file": lambda path: KeptKey(KeyFile(path)),
     "credential": lambda path: KeptKey(SystemdCredential(path)),
+    "tpm": lambda path: KeptKey(_tpm(path)),
     "provided": provided_key,
 }
 
@@ -32,7 +34,7 @@ def store_options(command: Callable[..., int]) -> Callable[..., int]:
 
     for option in (
         click.option("--key", required=True, metavar="WHERE",
-                     help="Where its key is: keyring:LABEL, file:PATH, credential:PATH, provided:PATH or passphrase."),
+                     help=f"Where its key is: {PLACES}."),
         click.argument("path", metavar="STORE"),
     ):  # fmt: skip
         with_custody = option(with_custody)
@@ -45,8 +47,16 @@ def custody_of(text: str) -> Custody:
         return Passphrase(_ask)
     kind, colon, where = text.partition(":")
     if kind not in _KINDS or not colon or not where:
-        raise click.BadParameter(_FORM, param_hint="'--key'")
+        raise click.BadParameter(f"expected {PLACES}", param_hint="'--key'")
     return _KINDS[kind](where)
+
+
+def _tpm(path: str) -> Tpm:
+    """Return the key in this machine's TPM, at the address that tpm2-tools go by if they are told one."""
+    # The software stack would write to the terminal what the error says.
+    os.environ.setdefault("TSS2_LOG", "all+NONE")
+    interface = os.environ.get("TPM2TOOLS_TCTI")
+    return Tpm(path, interface) if interface else Tpm(path)
 
 
 def _ask() -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pinscher.store.key_file import KeyFile, provided_key
     from pinscher.store.key_ring import KeyRing
     from pinscher.store.sealed import SealedStore
+    from pinscher.store.tpm import Tpm
 
 __all__ = [
     "Custody",
@@ -41,6 +42,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "SystemdCredential",
+    "Tpm",
     "UnsafeFileError",
     "provided_key",
     "rollback_floor",
@@ -55,6 +57,7 @@ _FILES = {
     "key_file": ("KeyFile", "provided_key"),
     "key_ring": ("KeyRing",),
     "sealed": ("SealedStore",),
+    "tpm": ("Tpm",),
 }
 _HOMES = {name: file for file, names in _FILES.items() for name in names}
 

@@ -26,7 +26,7 @@ def sealed(content: bytes, header: Header, key: bytes) -> bytes:
     """Return the sealed file; a header's nonce is used once."""
     written = header.write()
     # OpenSSL refuses an empty text, so one octet always stands before it.
-    return written + _cipher(key).encrypt(header.nonce, b"\x00" + content, written)
+    return written + boxed(b"\x00" + content, header.nonce, written, key)
 
 
 def opened(file: bytes, key: bytes) -> tuple[Header, bytes]:
@@ -39,11 +39,20 @@ def opened(file: bytes, key: bytes) -> tuple[Header, bytes]:
         header = Header.read(file)
     except HeaderError as error:
         raise NotOpenedError(str(error)) from None
+    return header, unboxed(file[HEADER_LENGTH:], header.nonce, file[:HEADER_LENGTH], key)[1:]
+
+
+def boxed(content: bytes, nonce: bytes, beside: bytes, key: bytes) -> bytes:
+    """Return a content sealed without a header of its own, what stands beside it authenticated; no octets cannot be."""
+    return _cipher(key).encrypt(nonce, content, beside)
+
+
+def unboxed(box: bytes, nonce: bytes, beside: bytes, key: bytes) -> bytes:
+    """Return what was boxed; raise :class:`NotOpenedError` unless not one bit of it or beside it was changed."""
     try:
-        content = _cipher(key).decrypt(header.nonce, file[HEADER_LENGTH:], file[:HEADER_LENGTH])
+        return _cipher(key).decrypt(nonce, box, beside)
     except (InvalidTag, ValueError):
         raise NotOpenedError("changed since it was sealed, or sealed with another key") from None
-    return header, content[1:]
 
 
 @functools.lru_cache(maxsize=4)

@@ -15,7 +15,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -23,16 +22,18 @@ import secrets
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
-from pinscher.store.errors import SealBrokenError, StoreUnavailableError
+from pinscher.store.errors import SealBrokenError
 from pinscher.store.floor import check_floor, is_below, rollback_floor, write_floor
 from pinscher.store.folder import Folder, Privacy
 from pinscher.store.header import Derivation, Header, HeaderError, Kind
 from pinscher.store.index import LARGEST_ENTRY, LARGEST_INDEX, MOST_ENTRIES, Index, Place, check_name
+from pinscher.store.lock import locked
 from pinscher.store.machine import UNBOUND, machine_identity, machine_mark
 from pinscher.store.seal import OVERHEAD, NotOpenedError, opened, sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from pinscher.store.custody import Custody
     from pinscher.store.floor import Floor
@@ -332,29 +333,8 @@ def _remove_leftovers(folder: Folder, kept: frozenset[str] | set[str]) -> None:
             folder.remove(name)
 
 
-@contextlib.contextmanager
-def _locked(folder: Folder) -> Iterator[None]:
-    # Loading it takes as long as a start may; a program that only reads does not pay.
-    try:
-        import filelock  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise StoreUnavailableError(
-            "writing to a store needs filelock", path=folder.path, remedy="pip install 'pinscher[updates]'"
-        ) from None
-    path = os.path.join(folder.path, _LOCK)
-    lock = filelock.FileLock(path, timeout=_LOCK_SECONDS, mode=0o600)
-    try:
-        lock.acquire()
-    except (filelock.Timeout, OSError) as error:
-        raise StoreUnavailableError(
-            f"the lock of the store cannot be had ({type(error).__name__})",
-            path=path,
-            remedy="see which process holds it, and whether the disk is writable",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _locked(folder: Folder) -> AbstractContextManager[None]:
+    return locked(os.path.join(folder.path, _LOCK), _LOCK_SECONDS)
 
 
 def _broken(folder: Folder, reason: str) -> SealBrokenError:

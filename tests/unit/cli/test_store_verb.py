@@ -81,13 +81,13 @@ def test_reset_asks_first(arguments: list[str], tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize("text", ["", "file", "file:", "vault:x", "keyring"])
 def test_an_odd_key_is_a_usage_error(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key whose place is none of the five is a usage error that lists them."""
+    """A key whose place is none of the six is a usage error that lists them."""
     assert 2 == main(["store", "show", str(tmp_path), f"--key={text}"])
-    assert "keyring:LABEL, file:PATH, credential:PATH, provided:PATH or passphrase" in capsys.readouterr().err
+    assert "keyring:LABEL, file:PATH, credential:PATH, tpm:PATH, provided:PATH or passphrase" in capsys.readouterr().err
 
 
 def test_every_place_of_a_key_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of the five places is understood, and a passphrase is asked for at the terminal."""
+    """Each of the six places is understood, and a passphrase is asked for at the terminal."""
     from pinscher.cli.store_key import custody_of
 
     (tmp_path / "provided").write_bytes(bytes(32))
@@ -96,10 +96,23 @@ def test_every_place_of_a_key_can_be_named(tmp_path: Path, monkeypatch: pytest.M
     assert "keyring entry app of pinscher" == custody_of("keyring:app").place
     credential = custody_of(f"credential:{tmp_path / 'x.cred'}")
     assert SystemdCredential(str(tmp_path / "x.cred")).place == credential.place
+    monkeypatch.setenv("TPM2TOOLS_TCTI", "nothing:here")
+    assert str(tmp_path / "x.tpm") == custody_of(f"tpm:{tmp_path / 'x.tpm'}").place
     monkeypatch.setattr("click.prompt", lambda *_, **__: "secret")
     asked = custody_of("passphrase")
     assert isinstance(asked, Passphrase)
     assert "secret" == asked.ask()
+
+
+def test_a_tpm_that_is_not_there_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key in a TPM that does not answer is one error with what to do, and nothing else on the terminal."""
+    monkeypatch.setenv("TPM2TOOLS_TCTI", "nothing:here")
+    monkeypatch.delenv("TSS2_LOG", raising=False)
+    assert 2 == main(["store", "show", str(tmp_path / "none"), f"--key=tpm:{tmp_path / 'key'}"])
+    out, err = capsys.readouterr()
+    assert ("", True) == (out, "no TPM answers at 'nothing:here'" in err)
 
 
 @pytest.mark.parametrize(("verb", "commands"), [("store", ["show", "check", "reset"]), ("log", ["verify", "show"])])
