@@ -24,19 +24,19 @@ Place = tuple["Path", int]
 
 def line_in_json(text: str, path: Path) -> int | None:
     """Return the line of *path* in a JSON text, or of the deepest part of it that is found."""
-    shallow = ((tuple(stack), offset) for stack, offset in _json_places(text) if len(stack) <= len(path))
+    shallow = ((tuple(stack), offset) for stack, offset in json_places(text) if len(stack) <= len(path))
     return _line_of_deepest(text, path, shallow)
 
 
 def line_in_toml(text: str, path: Path) -> int | None:
     """Return the line of *path* in a TOML text, or of the deepest part of it that is found."""
-    return _line_of_deepest(text, path, _TomlPlaces(len(path)).of(text))
+    return _line_of_deepest(text, path, TomlPlaces(len(path)).of(text))
 
 
 def repeated_in_json(text: str) -> tuple[Path, int] | None:
     """Return the path and line of the first key of a JSON text that stands twice in one object."""
     seen: list[set[str]] = []
-    for stack, offset in _json_places(text):
+    for stack, offset in json_places(text):
         depth, key = len(stack), stack[-1]
         # Whatever is deeper belonged to the sibling before.
         del seen[depth:]
@@ -97,7 +97,7 @@ def _line_of_deepest(text: str, path: Path, places: Iterable[Place]) -> int | No
     return None if best is None else _line(text, best[1])
 
 
-def _json_places(text: str) -> Iterator[tuple[list[str | int], int]]:
+def json_places(text: str) -> Iterator[tuple[list[str | int], int]]:
     """Yield the path of every key and array element of a JSON text, as one list that changes, with its offset."""
     stack: list[str | int] = []
     key_next = False
@@ -141,7 +141,7 @@ _TOML_TOKEN = re.compile(
 )
 
 
-class _TomlPlaces:
+class TomlPlaces:
     """
     A walk through a TOML text that yields the path of every header, key and array element, with its offset.
 

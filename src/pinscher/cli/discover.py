@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.certificates import counted, now
-from pinscher.cli.reading import STDIN, UnreadableFileError, json_option, read_bytes, read_keys_of
+from pinscher.cli.chains import named_chain
+from pinscher.cli.reading import STDIN, UnreadableFileError, json_option, read_bytes
 from pinscher.cli.voice import ExitCode, Voice
 from pinscher.cli.writing import replace_file
 from pinscher.discover import (
@@ -100,7 +101,7 @@ def discover(
     voice, inventory, program = Voice(), Inventory(), context.meta.get("program")
     if not paths and not program:
         raise click.UsageError("expected a path, or a program after '--'", context)
-    known = dict(map(_chain, chains))
+    known = dict(map(named_chain, chains))
     owners = Owners(_registrable(), own=frozenset(map(_own, own)))
     failed = _read(paths, inventory, reader, voice)
     code = watch(program, inventory) if program else None
@@ -121,20 +122,6 @@ def _own(text: str) -> str:
         return canonical_host(text)
     except InvalidHostError as error:
         raise click.BadParameter(str(error), param_hint="'--own'") from None
-
-
-def _chain(text: str) -> tuple[str, tuple[bytes, ...]]:
-    host, equals, file = text.partition("=")
-    if not equals or not file:
-        raise click.BadParameter(f"expected HOST=FILE, found '{escaped(text)}'", param_hint="'--chain'")
-    try:
-        canonical = canonical_host(host)
-    except InvalidHostError as error:
-        raise click.BadParameter(str(error), param_hint="'--chain'") from None
-    found = tuple(key.certificate for key in read_keys_of(file) if key.certificate is not None)
-    if not found:
-        raise click.BadParameter(f"expected certificates in '{escaped(file)}', found none", param_hint="'--chain'")
-    return canonical, found
 
 
 def _registrable() -> Callable[[str], str | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.certificates import certificate_objects, counted, expiry, pin_text
+from pinscher.cli.chains import certificates_of
 from pinscher.cli.deployed import (
     all_deployed,
     client_of,
@@ -18,7 +19,6 @@ from pinscher.cli.deployed import (
     told_shares,
 )
 from pinscher.cli.diff import code
-from pinscher.cli.lint import certificates_of
 from pinscher.cli.moment import at_option
 from pinscher.cli.reading import json_option
 from pinscher.cli.voice import Tally, Voice

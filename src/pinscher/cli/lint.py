@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.chain import PresentedChain
+from pinscher.cli.chains import named_chain
 from pinscher.cli.moment import at_option
-from pinscher.cli.reading import STDIN, UnreadableFileError, json_option, read_bytes, read_keys_of
+from pinscher.cli.reading import STDIN, UnreadableFileError, json_option, read_bytes
 from pinscher.cli.voice import Tally, Voice
 from pinscher.document import LARGEST_TEXT
 from pinscher.errors import escaped
-from pinscher.host import InvalidHostError, canonical_host
 from pinscher.policy import Policy
 from pinscher.rotation import Circumstances, Confidence, Finding, Severity, lint_document, read_facts
 from pinscher.rotation.authority_facts import LARGEST_FACTS, shipped_facts
@@ -85,7 +85,8 @@ def lint(
     voice, tally = Voice(), Tally()
     if is_json and is_sarif:
         raise click.UsageError("--json and --sarif are two answers: give one of them")
-    circumstances = Circumstances(at, facts=_facts(facts_file), chains=dict(map(_chain, chains)))
+    presented = {host: PresentedChain(chain) for host, chain in map(named_chain, chains)}
+    circumstances = Circumstances(at, facts=_facts(facts_file), chains=presented)
     linted = [_linted(name, circumstances, voice) for name in policies]
     for one in linted:
         if one.error is not None:
@@ -105,27 +106,6 @@ def lint(
 
 def _facts(file: str | None) -> AuthorityFacts:
     return shipped_facts() if file is None else read_facts(read_bytes(file, limit=LARGEST_FACTS), source=file)
-
-
-def _chain(text: str) -> tuple[str, PresentedChain]:
-    """Read ``HOST=FILE``; the file holds certificates and nothing else."""
-    host, equals, file = text.partition("=")
-    if not equals or not file:
-        raise click.BadParameter(f"expected HOST=FILE, found '{escaped(text)}'", param_hint="'--chain'")
-    try:
-        canonical = canonical_host(host)
-    except InvalidHostError as error:
-        raise click.BadParameter(str(error), param_hint="'--chain'") from None
-    return canonical, PresentedChain(certificates_of(file))
-
-
-def certificates_of(file: str) -> tuple[bytes, ...]:
-    """Read the certificates of a file in its order; anything else in it is a usage error."""
-    keys = read_keys_of(file)
-    for key in keys:
-        if key.certificate is None:
-            raise click.UsageError(f"expected certificates, found a {key.kind.value} at {key.place}")
-    return tuple(key.certificate for key in keys if key.certificate is not None)
 
 
 def _linted(name: str, circumstances: Circumstances, voice: Voice) -> Linted:

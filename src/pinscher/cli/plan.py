@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.certificates import counted
+from pinscher.cli.chains import certificates_of
 from pinscher.cli.deployed import deployments_option, read_inventories
-from pinscher.cli.lint import certificates_of
 from pinscher.cli.moment import at_option
 from pinscher.cli.plan_versions import Released, told_curve
 from pinscher.cli.reading import json_option, read_bytes

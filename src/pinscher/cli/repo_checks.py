@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pinscher.cli.chains import certificates_of
 from pinscher.cli.deployed import client_of, deployments_option, read_inventories
-from pinscher.cli.lint import certificates_of
 from pinscher.cli.survive import trust_store
 from pinscher.cli.survive_versions import is_pinned
 from pinscher.errors import escaped

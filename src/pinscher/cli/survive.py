@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pinscher.cli.chains import certificates_of
 from pinscher.cli.deployed import deployments_option, read_inventories
-from pinscher.cli.lint import certificates_of
 from pinscher.cli.moment import moments_option
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import json_option, read_bytes

@@ -8,7 +8,6 @@ nothing here decides about a connection.
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
@@ -16,7 +15,7 @@ from typing import Any
 
 from pinscher.errors import escaped
 from pinscher.pin import InvalidPinError, Pin
-from pinscher.rotation.unusable import UnusableFileError
+from pinscher.rotation.unusable import UnusableFileError, read_json
 
 FORMAT = 1
 LARGEST_FACTS = 4 << 20
@@ -103,16 +102,7 @@ def shipped_facts() -> AuthorityFacts:
 
 def read_facts(content: bytes, *, source: str) -> AuthorityFacts:
     """Read a file of facts; raise :class:`InvalidAuthorityFactsError` with the place for anything else."""
-    if len(content) > LARGEST_FACTS:
-        raise InvalidAuthorityFactsError(source, "", f"at most {LARGEST_FACTS >> 20} MiB")
-    try:
-        document = json.loads(content.decode())
-    except UnicodeDecodeError as error:
-        raise InvalidAuthorityFactsError(source, "", f"not UTF-8 at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        raise InvalidAuthorityFactsError(source, "", f"not JSON at line {error.lineno}: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidAuthorityFactsError(source, "", f"not JSON: {escaped(str(error))}") from None
+    document = read_json(content, source=source, most=LARGEST_FACTS, error=InvalidAuthorityFactsError)
     return _Reader(source).facts(document)
 
 

@@ -11,7 +11,7 @@ import bisect
 import re
 from typing import TYPE_CHECKING
 
-from pinscher.places import _json_places, _TomlPlaces
+from pinscher.places import TomlPlaces, json_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ class Located:
     def __init__(self, text: str) -> None:
         self._line_ends = [found.start() for found in re.finditer("\n", text)]
         self._offsets: dict[Path, int] = {}
-        for path, offset in _in_json(text) if text.lstrip().startswith("{") else _TomlPlaces(_DEEPEST).of(text):
+        for path, offset in _in_json(text) if text.lstrip().startswith("{") else TomlPlaces(_DEEPEST).of(text):
             self._offsets.setdefault(path, offset)
 
     def place(self, keys: Path) -> tuple[int, int] | tuple[None, None]:
@@ -42,4 +42,4 @@ class Located:
 
 
 def _in_json(text: str) -> Iterator[tuple[Path, int]]:
-    return ((tuple(stack), offset) for stack, offset in _json_places(text) if len(stack) <= _DEEPEST)
+    return ((tuple(stack), offset) for stack, offset in json_places(text) if len(stack) <= _DEEPEST)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from pinscher.errors import PinningError, escaped
 
 
@@ -13,3 +16,17 @@ class UnusableFileError(PinningError, ValueError):
         self.source = source
         self.path = path
         self.reason = reason
+
+
+def read_json(content: bytes, *, source: str, most: int, error: type[UnusableFileError]) -> Any:
+    """Return what a file of at most *most* octets says in JSON; raise *error* where it says nothing."""
+    if len(content) > most:
+        raise error(source, "", f"at most {most >> 20} MiB")
+    try:
+        return json.loads(content.decode())
+    except UnicodeDecodeError as found:
+        raise error(source, "", f"not UTF-8 at byte {found.start}") from None
+    except json.JSONDecodeError as found:
+        raise error(source, "", f"not JSON at line {found.lineno}: {found.msg}") from None
+    except (ValueError, RecursionError) as found:
+        raise error(source, "", f"not JSON: {escaped(str(found))}") from None

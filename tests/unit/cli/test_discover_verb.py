@@ -79,7 +79,7 @@ def test_a_large_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch, caps
         (["--own", "not a host", "src"], "host 'not a host' cannot be used"),
         (["--chain", "x", "src"], "expected HOST=FILE, found 'x'"),
         (["--chain", "not a host=x", "src"], "host 'not a host' cannot be used"),
-        (["--chain", "a.example=key.pem", "src"], "expected certificates in 'key.pem', found none"),
+        (["--chain", "a.example=key.pem", "src"], "expected certificates, found a private key at key.pem"),
         (["broken.har"], "broken.har:1: damaged: the file ends where a value was expected"),
         (["odd.bin"], "odd.bin: no reader for files of this kind; --as names one"),
         (["--", "no-such-program"], "cannot run 'no-such-program': no such file or directory"),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 from typing import Any
 
-from pinscher.errors import escaped
-from pinscher.rotation.unusable import UnusableFileError
+from pinscher.rotation.unusable import UnusableFileError, read_json
 
 FORMAT = 1
 LARGEST_LIFETIMES = 1 << 20
@@ -45,12 +43,7 @@ def shipped_lifetimes() -> Lifetimes:
 
 def read_lifetimes(content: bytes, *, source: str) -> Lifetimes:
     """Read a file of lifetimes; raise :class:`InvalidLifetimesError` with the place for anything else."""
-    if len(content) > LARGEST_LIFETIMES:
-        raise InvalidLifetimesError(source, "", f"at most {LARGEST_LIFETIMES >> 20} MiB")
-    try:
-        document = json.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        raise InvalidLifetimesError(source, "", f"not JSON: {escaped(str(error))}") from None
+    document = read_json(content, source=source, most=LARGEST_LIFETIMES, error=InvalidLifetimesError)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidLifetimesError(source, "format", f"expected an object of format {FORMAT}")
     if not isinstance(document.get("source"), str):

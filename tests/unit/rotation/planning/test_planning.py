@@ -61,7 +61,7 @@ def test_lifetimes_of_the_user_replace_the_shipped_ones() -> None:
     ("content", "message"),
     [
         (b"{", "mine.json: not JSON"),
-        (b"\xff", "mine.json: not JSON"),
+        (b"\xff", "mine.json: not UTF-8 at byte 0"),
         (b"[" * 100_000, "mine.json: not JSON"),
         (b" " * (LARGEST_LIFETIMES + 1), "mine.json: at most 1 MiB"),
         (b"[]", "mine.json: format: expected an object of format 1"),
