@@ -47,6 +47,18 @@ def test_the_table_of_clients_is_current() -> None:
     assert (0, "the table of clients is current\n") == (checked.returncode, checked.stdout), checked.stderr
 
 
+def test_the_page_of_each_client_is_current() -> None:
+    """The page with each client's code holds the very functions that the conformance tests play."""
+    checked = _checked("each_client.py")
+    assert (0, "the page of each client is current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def _checked(tool: str) -> subprocess.CompletedProcess[str]:
+    """Have a generator say whether its page is current."""
+    command = [sys.executable, HERE / "tools" / tool, "--check"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
 def test_the_table_of_diagnoses_is_current() -> None:
     """The page of the causes says how the diagnosis does on every refusal of the lab today, and nothing is confused."""
     checked = subprocess.run(
