@@ -21,6 +21,7 @@ from pinscher.monitor.ledger import Ledger
 from pinscher.monitor.limits import APPLICATION_RATE, STRANGER_RATE, Limiter, Rate
 from pinscher.monitor.tables import events, findings, heartbeats, millis, policies, reports
 from pinscher.monitor.tokens import Tokens
+from pinscher.monitor.transparency.watching import TRANSPARENCY_RULES, LogSettings, Transparency
 from pinscher.monitor.triage import MOST_TRIAGED, Triage
 from pinscher.monitor.vantage import DEFAULT_VANTAGE, watched_of
 from pinscher.monitor.watch import Watch
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 MOST_TURNS = 20
 """Transactions of one round of grouping; what is left waits for the next."""
+_OF_NO_ENDPOINT = ("clients-silent", *TRANSPARENCY_RULES)
+"""Rules of findings that stay when endpoints go."""
 _log = logging.getLogger("pinscher.monitor")
 
 
@@ -49,6 +52,7 @@ class Settings:
     stranger_rate: Rate = STRANGER_RATE
     trust_named: bool = False
     vantage: str = DEFAULT_VANTAGE
+    transparency: LogSettings = field(default_factory=LogSettings)
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class Monitor:
     ledger: Ledger
     triage: Triage
     clients: Clients
+    transparency: Transparency
     refused: dict[int, int] = field(default_factory=dict)
 
     @classmethod
@@ -95,6 +100,7 @@ class Monitor:
             ledger=Ledger(database),
             triage=Triage(database),
             clients=Clients(database),
+            transparency=Transparency(database, settings.transparency, now=now),
         )  # fmt: skip
         await monitor.tokens.load()
         return monitor
@@ -127,7 +133,7 @@ class Monitor:
     async def _close_gone(self, wanted: Sequence[Endpoint], at: datetime) -> None:
         """Close what is open about endpoints that are watched no more."""
         watched = {str(endpoint) for endpoint in wanted}
-        is_ours = findings.c.closed.is_(None) & (findings.c.rule != "clients-silent")
+        is_ours = findings.c.closed.is_(None) & findings.c.rule.not_in(_OF_NO_ENDPOINT)
         async with self.database.reading() as connection:
             subjects = set((await connection.execute(select(findings.c.subject).where(is_ours))).scalars())
         gone = sorted(subject for subject in subjects if watched_of(subject) not in watched)
@@ -140,6 +146,7 @@ class Monitor:
             tasks.create_task(self.watch.run())
             tasks.create_task(self._often(timedelta(seconds=1), self.group))
             tasks.create_task(self._often(timedelta(minutes=1), self.listen))
+            tasks.create_task(self._often(timedelta(seconds=10), self.follow_logs))
             tasks.create_task(self._often(timedelta(hours=1), self.tidy))
         raise AssertionError("the monitor's work does not end")
 
@@ -165,6 +172,10 @@ class Monitor:
             await self.ledger.settle_all(connection, found, rule="clients-silent", at=at)
         await self.clients.share_out(self.policy, at)
 
+    async def follow_logs(self) -> None:
+        """Go on in the logs of Certificate Transparency."""
+        await self.transparency.turn(self.policy)
+
     async def tidy(self) -> None:
         """Remove what is older than it is kept: reports, heartbeats and closed findings."""
         oldest = millis(self.now() - self.settings.kept)
@@ -172,6 +183,7 @@ class Monitor:
         async with self.database.writing() as connection:
             await connection.execute(delete(reports).where(reports.c.received < oldest))
             await connection.execute(delete(heartbeats).where(heartbeats.c.received < oldest))
+            await self.transparency.memory.forget(connection, before=self.now() - self.settings.kept)
             await connection.execute(delete(events).where(events.c.finding.in_(gone)))
             await connection.execute(delete(findings).where(findings.c.closed < oldest))
 

@@ -21,6 +21,7 @@ from pinscher.errors import escaped
 from pinscher.monitor import account_tables  # noqa: F401  (its tables are made with the others)
 from pinscher.monitor.errors import DatabaseUnusableError
 from pinscher.monitor.tables import metadata, settings
+from pinscher.monitor.transparency import tables as _transparency_tables  # noqa: F401  (as those above)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
