@@ -48,8 +48,16 @@ $(VENV)/.test: $(VENV)/.made requirements/test.txt pyproject.toml
 demo: $(VENV)/.demo
 	@$(BIN)/pinscher demo
 
+# MEASURED=yes measures branch coverage on the way.
 test: $(VENV)/.test
+ifdef MEASURED
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 2 -q
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+else
 	$(BIN)/python -m pytest -n 2 -q
+endif
 
 test-all: $(VENV)/.test
 	$(BIN)/python tools/every_python.py
@@ -62,11 +70,8 @@ test-oldest: $(VENV)/.made
 	.venvs/oldest/bin/python -m pytest -n 2 -q tests/unit --deselect \
 	  tests/unit/rotation/survival/test_agreement.py::test_openssl_builds_one_of_the_paths_that_are_foretold
 
-coverage: $(VENV)/.test
-	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n 2 -q
-	$(BIN)/python -m coverage combine -q
-	$(BIN)/python -m coverage report
+coverage:
+	@$(MAKE) test MEASURED=yes
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
