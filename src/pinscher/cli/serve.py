@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pinscher.cli.log_options import log_options
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import json_option, reach_options
 from pinscher.cli.voice import ExitCode, Voice
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from pinscher.cli.log_options import FollowedLogs
     from pinscher.cli.reading import Reach
     from pinscher.monitor.web.pages.desk import Desk
     from pinscher.monitor.web.server import Server
@@ -53,11 +55,12 @@ JSON: {an object} on a line for each event, on standard output
 @click.option("--new-token", is_flag=True, help="Make a new operator's token; the one before is no longer good.")
 @click.option("--new-link", is_flag=True, help="Show a link again that makes an operator's account, once.")
 @click.option("--url", metavar="URL", help="How browsers reach the dashboard through a proxy: https:// and a name.")
+@log_options
 @reach_options
 @json_option
 def serve(
     policy_file: str, data: Path, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
-    new_link: bool, url: str | None, reach: Reach, is_json: bool,
+    new_link: bool, url: str | None, followed: FollowedLogs, reach: Reach, is_json: bool,
 ) -> int:  # fmt: skip
     """
     Watch the policy's endpoints, and collect the reports and heartbeats of clients.
@@ -71,7 +74,7 @@ def serve(
     voice = Voice()
     plan = Plan(
         policy=load_policy(policy_file), data=data, listen=_address(listen), reach=reach,
-        endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
+        followed=followed, endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
         is_token_wanted=new_token, is_link_wanted=new_link, url=url,
     )  # fmt: skip
     if not ipaddress.ip_address(plan.listen[0]).is_loopback:
@@ -88,6 +91,7 @@ class Plan:
     data: Path
     listen: tuple[str, int]
     reach: Reach
+    followed: FollowedLogs
     endpoints: Sequence[Endpoint]
     interval: timedelta
     is_token_wanted: bool
@@ -133,7 +137,7 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
     database = await Database.in_folder(plan.data)
     try:
         named = plan.reach.trust.ca_file is not None
-        settings = Settings(interval=plan.interval, trust_named=named)
+        settings = Settings(interval=plan.interval, trust_named=named, transparency=plan.followed.settings())
         monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings)
         await monitor.begin(plan.endpoints)
         with _listener(listening, plan.listen) as listener:
