@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pinscher
+from pinscher.keeper import Reporting
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +31,16 @@ def judge(chain: pinscher.ValidatedChain, policy: pinscher.Policy) -> pinscher.P
     if verdict.action is pinscher.Action.ALLOW and verdict.outcome is pinscher.Outcome.MATCH:
         return verdict.matched
     return None
+
+
+def keep(root: bytes) -> pinscher.Policy:
+    """Keep a context, and the contexts of others, and report."""
+    reporting = Reporting(tokens={"main": "token"}, heartbeat=60.0)
+    with pinscher.Keeper("https://pins.example", root=root, store="data", reporting=reporting) as keeper:
+        context: ssl.SSLContext = keeper.context
+        urllib.request.urlopen("https://api.bank.example", context=context)
+        with keeper.injected() as injection:
+            return injection.policy
 
 
 def build() -> pinscher.Policy:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinscher.errors import PinningError
 from pinscher.tls.injected import ORIGINALS, Injector, load_client_certificate
+from pinscher.tls.record import VerdictRecord
 from pinscher.tls.settings import GenuineContext, InsecureContextError, StrictSettings
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pinscher.policy import Policy
     from pinscher.tls._cpython import PinnedObject, PinnedSocket
+    from pinscher.tls.healing import Healer
     from pinscher.verdict import Verdict
 
 _CHANGING = threading.RLock()
@@ -84,7 +86,25 @@ def inject(
 
     It does not reach connections that stand already, nor libraries with a TLS of their own.
     """
-    injection = Injection(Injector(policy, on_verdict=on_verdict, now=now))
+    return _in_force(Injector(policy, on_verdict=on_verdict, now=now))
+
+
+def inject_kept(
+    policy: Policy,
+    *,
+    healer: Healer,
+    on_verdict: Callable[[Verdict], object] | None = None,
+    now: Callable[[], datetime] | None = None,
+) -> Injection:
+    """Inject as :func:`inject` does, and ask *healer* before a refusal that it may mend; for a keeper."""
+    injector = Injector(policy, on_verdict=on_verdict, now=now)
+    injector.bench.healer = healer
+    injector.bench.record = VerdictRecord(on_verdict, healer.hear)
+    return _in_force(injector)
+
+
+def _in_force(injector: Injector) -> Injection:
+    injection = Injection(injector)
     with _CHANGING:
         _check_free()
         _INJECTIONS.append(injection)

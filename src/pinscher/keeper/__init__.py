@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from pinscher.keeper.keeper import Keeper
+from pinscher.keeper.reporting import Reporting
 
-__all__ = ["Keeper"]
+__all__ = ["Keeper", "Reporting"]

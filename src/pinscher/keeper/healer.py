@@ -6,8 +6,9 @@ Rules of this file:
 1. An answer counts only when the repository was asked after the mismatch: a refresh that was under way by then may have
    looked before the mending policy was there.
 2. Between two refreshes lies the updater's minimum interval, whatever provokes them.
-3. A mismatch that a refresh did not mend is remembered, and the same one provokes the next refresh only after twice the
-   time, up to a limit: somebody who shows a fleet a wrong key does not turn it against its own update server.
+3. A mismatch that a refresh did not mend is remembered. For the first minute the same one provokes again after the
+   minimum interval, so that whoever waits for a mending policy gets it; from then on only after twice the time, up to
+   a limit: somebody who shows a fleet a wrong key does not turn it against its own update server.
 4. Nobody waits for longer than the time limit; where it is known that the answer comes later, nobody waits at all.
 """
 
@@ -17,6 +18,7 @@ import collections
 import hashlib
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pinscher.errors import PinningError
@@ -31,6 +33,18 @@ if TYPE_CHECKING:
 
 MISMATCHES_REMEMBERED = 256
 """Mismatches of which is known how often they provoked a refresh in vain."""
+PROMPT_SECONDS = 60.0
+"""Seconds from its first time on in which a mismatch provokes again without waiting longer each time."""
+
+
+@dataclass(slots=True)
+class _Vain:
+    """A mismatch that was not mended: since when, when last asked about, and how often after the first minute."""
+
+    since: float
+    at: float
+    attempts: int
+    times: int = 0
 
 
 class Doctor:
@@ -50,7 +64,7 @@ class Doctor:
         self._updater = updater
         self._least, self._most, self._clock = least, most, clock
         self._lock = threading.Lock()
-        self._vain: collections.OrderedDict[bytes, tuple[int, float, int]] = collections.OrderedDict()
+        self._vain: collections.OrderedDict[bytes, _Vain] = collections.OrderedDict()
         self._thread: threading.Thread | None = None
         self._is_wanted = False
         self._closed = threading.Event()
@@ -77,9 +91,10 @@ class Doctor:
         known = updater.attempts if before is None else before
         while not self._closed.is_set():
             left = deadline - self._clock()
-            if updater.patience > max(left, 0):
+            if updater.attempts == known and updater.patience > max(left, 0):
                 return f"not asked, {updater.patience:.0f} s of the minimum interval are left"
-            self._closed.wait(updater.patience)
+            if updater.attempts == known:
+                self._closed.wait(updater.patience)
             try:
                 updater.refresh(max(deadline - self._clock(), 0.0))
             except SlowRetrievalError as error:
@@ -123,20 +138,24 @@ class Doctor:
     def _pause(self, mismatch: bytes) -> float:
         """Return the seconds until a mismatch may provoke again (rule 3)."""
         with self._lock:
-            times, at, _ = self._vain.get(mismatch, (0, 0.0, 0))
-        wait = min(self._least * 2 ** min(times - 1, 30), self._most) if times else 0.0
-        return max(at + wait - self._clock(), 0.0)
+            vain = self._vain.get(mismatch)
+            if vain is None:
+                return 0.0
+            wait = min(self._least * 2.0 ** min(vain.times, 30), self._most)
+            return max(vain.at + wait - self._clock(), 0.0)
 
     def _remember(self, mismatch: bytes, *, is_mended: bool) -> None:
         with self._lock:
             if is_mended:
                 self._vain.clear()
                 return
-            times, at, attempts = self._vain.pop(mismatch, (0, 0.0, 0))
-            if attempts != self._updater.attempts:
+            now, attempts = self._clock(), self._updater.attempts
+            vain = self._vain.pop(mismatch, None) or _Vain(now, now, attempts)
+            if vain.attempts != attempts:
                 # Of many connections that wait for one refresh, one counts.
-                times, at, attempts = times + 1, self._clock(), self._updater.attempts
-            self._vain[mismatch] = times, at, attempts
+                vain.at, vain.attempts = now, attempts
+                vain.times += now - vain.since > PROMPT_SECONDS
+            self._vain[mismatch] = vain
             if len(self._vain) > MISMATCHES_REMEMBERED:
                 self._vain.popitem(last=False)
 

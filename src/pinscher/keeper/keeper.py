@@ -7,32 +7,40 @@ Rules of this file:
 2. Whatever a callback raises is logged, and changes nothing.
 3. A matching handshake is the context's alone: the keeper hears of trouble, and of nothing else.
 4. The policy on the updates' own channel reports, and never refuses.
+5. An injection that is kept has the policy in force, and its mismatches heal as those of the context do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import logging
+import os
 import threading
+import time
+import weakref
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from pinscher.clients.injection import inject_kept
 from pinscher.entry import HostPolicy
 from pinscher.host import HostPattern
 from pinscher.keeper.healer import Doctor
+from pinscher.keeper.reporting import Reporting, Reports
 from pinscher.pin import Pin, PinSet
 from pinscher.policy import Policy
 from pinscher.tls import PinnedContext
-from pinscher.updates import Event, EventKind, Intervals, Updater
+from pinscher.updates import DirectoryStore, Event, EventKind, Intervals, Updater
 from pinscher.updates.channel import report_only, reporting_context
+from pinscher.updates.state import head_line
 from pinscher.verdict import Action
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from pinscher.clients.injection import Injection
     from pinscher.updates import BundleStore, State
     from pinscher.verdict import Verdict
 
@@ -51,6 +59,7 @@ class Keeper:
     Keeps one context's pins: follows a repository, heals handshakes, tells what somebody should hear of.
 
     Hand ``context`` to any client, and use the keeper as a context manager or call :meth:`start` and :meth:`close`.
+    Code that takes no context is pinned by :meth:`inject`. The report channels of the policy in force are served.
 
     Args:
         repository: the address of a repository of signed policies, or several; see ``Updater``.
@@ -61,7 +70,8 @@ class Keeper:
         channel_trust: the trust anchors of the updates' own channel; the platform's when None.
         on_verdict: called with every verdict of the context, as by ``PinnedContext``.
         on_event: called with every event of the updates, and with the keeper's own.
-        report: called with every verdict and every alarm that a report is due for; it serves the policy's channels.
+        report: called with every verdict and every alarm that a report is due for, beside the policy's channels.
+        reporting: how the policy's report channels are served.
         heal_seconds: how long a connection waits at most for a policy that mends it.
         intervals: how often to ask; five seconds lie between two refreshes at least.
         most_patience: after how many seconds the same mismatch, never mended, asks again at the latest.
@@ -85,16 +95,24 @@ class Keeper:
         on_verdict: Callable[[Verdict], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         report: Callable[[Verdict | Event], object] | None = None,
+        reporting: Reporting | None = None,
         heal_seconds: float = HEAL_SECONDS,
         intervals: Intervals = INTERVALS,
         most_patience: float = 60.0,
         now: Callable[[], datetime] | None = None,
         **updating: Any,
     ) -> None:
-        self._on_event, self._report = on_event, report
+        self._on_event, self._report, self._on_verdict = on_event, report, on_verdict
         self._now, self._heal_seconds = now or functools.partial(datetime.now, UTC), heal_seconds
         self._told: set[tuple[object, ...]] = set()
         self._told_lock = threading.Lock()
+        self._injections: weakref.WeakSet[Injection] = weakref.WeakSet()
+        kept = DirectoryStore(store) if isinstance(store, str | os.PathLike) else store
+        self.reports = Reports(
+            reporting or Reporting(), policy=lambda: self.policy, store=kept,
+            log_head=lambda: head_line(self.updater.log_head),
+        )  # fmt: skip
+        """What serves the policy's report channels."""
         self.channel = reporting_context(
             NOTHING_YET, at=self._now(), on_verdict=self._hear_of_channel, trust=channel_trust
         )
@@ -102,7 +120,7 @@ class Keeper:
         self.context = PinnedContext(NOTHING_YET, trust=trust, on_verdict=on_verdict, now=self._now, healer=self)
         """The context to hand to a client; its policy is always the one in force."""
         self.updater = Updater(
-            repository, root=root, store=store, embedded=embedded, on_policy=self._put_in_force, on_event=self._tell,
+            repository, root=root, store=kept, embedded=embedded, on_policy=self._put_in_force, on_event=self._tell,
             intervals=intervals, now=self._now, context=self.channel, **updating,
         )  # fmt: skip
         self._doctor = Doctor(self.updater, least=intervals.least.total_seconds(), most=most_patience)
@@ -125,6 +143,7 @@ class Keeper:
         Raises:
             UpdateError: there is no policy yet, and none can be had.
         """
+        self.reports.resume()
         if self.updater.policy is None:
             self.updater.refresh()
         self.updater.follow()
@@ -143,10 +162,40 @@ class Keeper:
         limit = self._heal_seconds if seconds is None else seconds
         return await asyncio.to_thread(self._doctor.ask, limit) is None
 
+    def inject(self) -> Injection:
+        """
+        Pin every connection that a context of this process makes from now on, by the policy in force at any time.
+
+        It is ``pinscher.inject``, kept: mismatches heal and are reported, and ``on_verdict`` hears of every verdict.
+        Until there is a policy, every host is refused. It is in force until its ``undo()``, also after :meth:`close`.
+        """
+        injection = inject_kept(self.policy, healer=self, on_verdict=self._on_verdict, now=self._now)
+        with self._told_lock:
+            self._injections.add(injection)
+        while injection.policy is not self.policy:
+            # Another came into force since it was read, and may not have found this injection yet.
+            injection.policy = self.policy
+        return injection
+
+    @contextlib.contextmanager
+    def injected(self) -> Iterator[Injection]:
+        """Pin every context's connections for as long as a block lasts, in all threads; see :meth:`inject`."""
+        injection = self.inject()
+        try:
+            yield injection
+        finally:
+            injection.undo()
+
     def close(self, seconds: float = 5.0) -> None:
-        """Stop following; the context stays usable with the policy that it has."""
+        """
+        Stop following, and tell what is left to tell, within so many seconds.
+
+        The context stays usable with the policy that it has; what could not be delivered waits for the next start.
+        """
+        deadline = time.monotonic() + seconds
         self._doctor.close(seconds)
-        self.updater.close(seconds)
+        self.updater.close(max(deadline - time.monotonic(), 0.0))
+        self.reports.stop(max(deadline - time.monotonic(), 0.0))
 
     def __enter__(self) -> Self:
         """Start."""
@@ -175,24 +224,36 @@ class Keeper:
         found = self.updater.override
         if found is None or refused.host is None or found.lookup(refused.host, self._now()) is None:
             return None
+        self.reports.names.add(found.policy.name)
         return found.policy
 
     def hear(self, verdict: Verdict) -> None:
         """Hear of trouble; the context calls this."""
         if verdict.action is Action.ALLOW and verdict.steps and verdict.steps[-1].startswith("override:"):
             text = f"{verdict.host} was let through by the emergency policy, version {verdict.policy.version}"
-            self._raise(EventKind.OVERRIDE_USED, text, verdict.host, verdict.policy.digest, policy=verdict.policy)
+            about = verdict.host, verdict.policy.digest
+            self._raise(EventKind.OVERRIDE_USED, text, *about, policy=verdict.policy, host=verdict.host)
         if verdict.is_expired:
             self._tell_expired()
-        self._hand_on(self._report, verdict)
+        self._report_verdict(verdict)
 
     def _hear_of_channel(self, verdict: Verdict) -> None:
         if verdict.is_reportable:
-            self._hand_on(self._report, verdict)
+            self._report_verdict(verdict)
+
+    def _report_verdict(self, verdict: Verdict) -> None:
+        self._hand_on(self.reports.on_verdict, verdict)
+        self._hand_on(self._report, verdict)
 
     def _put_in_force(self, policy: Policy) -> None:
+        self.reports.names.add(policy.name)
         self.context.policy = policy
         self.channel.policy = report_only(policy, self._now())
+        with self._told_lock:
+            injections = tuple(self._injections)
+        for injection in injections:
+            injection.policy = policy
+        self.reports.begin()
 
     def _tell_expired(self) -> None:
         policy, at = self.policy, self._now()
@@ -201,18 +262,19 @@ class Keeper:
             text = f"pins of {', '.join(past[:3])}{' and more' if past[3:] else ''} have expired"
             self._raise(EventKind.EXPIRED, text, policy.digest, policy=policy)
 
-    def _raise(self, kind: EventKind, text: str, *about: object, policy: Policy) -> None:
+    def _raise(self, kind: EventKind, text: str, *about: object, policy: Policy, host: str | None = None) -> None:
         """Tell an alarm of the keeper's own, once for what it is about."""
         with self._told_lock:
             if (kind, *about) in self._told:
                 return
             self._told.add((kind, *about))
         _LOGGER.warning("%s: %s", kind.value, text)
-        self._tell(Event(kind, self._now(), text, version=policy.version))
+        self._tell(Event(kind, self._now(), text, version=policy.version, host=host))
 
     def _tell(self, event: Event) -> None:
         self._hand_on(self._on_event, event)
         if event.kind.is_alarm:
+            self._hand_on(self.reports.on_event, event)
             self._hand_on(self._report, event)
         if event.kind in {EventKind.ACCEPTED, EventKind.NOTHING_NEW, EventKind.UNREACHABLE}:
             self._tell_expired()

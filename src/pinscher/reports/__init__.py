@@ -8,19 +8,22 @@ through crashes; a ``Channel`` carries it over a context of its own, and only it
 from __future__ import annotations
 
 from pinscher.reports.addresses import PrivateAddressError
+from pinscher.reports.alarm import Alarm, alarm_report
 from pinscher.reports.channel import Channel, ChannelRefusedError, DeliveryError, Kind
 from pinscher.reports.heartbeat import Heartbeat, HostCount, Install, Pulse
 from pinscher.reports.reporter import Reporter
 from pinscher.reports.sender import Sender
 from pinscher.reports.spool import Item, Spool, Vault
-from pinscher.reports.vault import FolderVault, VaultError
+from pinscher.reports.vault import FolderLock, FolderVault, MemoryVault, VaultBusyError, VaultError
 from pinscher.reports.violation import Judged, ViolationReport, report_of
 from pinscher.reports.wire import ReportError, read_heartbeat, read_report, write_heartbeat, write_report
 
 __all__ = [
+    "Alarm",
     "Channel",
     "ChannelRefusedError",
     "DeliveryError",
+    "FolderLock",
     "FolderVault",
     "Heartbeat",
     "HostCount",
@@ -28,6 +31,7 @@ __all__ = [
     "Item",
     "Judged",
     "Kind",
+    "MemoryVault",
     "PrivateAddressError",
     "Pulse",
     "ReportError",
@@ -35,8 +39,10 @@ __all__ = [
     "Sender",
     "Spool",
     "Vault",
+    "VaultBusyError",
     "VaultError",
     "ViolationReport",
+    "alarm_report",
     "read_heartbeat",
     "read_report",
     "report_of",

@@ -136,9 +136,7 @@ class Pulse:
 
     def beat(self, policy: Policy, install: Install, at: datetime, *, lost: int = 0) -> Heartbeat:
         """Return the heartbeat of the period that ends at *at*."""
-        total: Counter[_Key] = Counter()
-        for one in self.counted():
-            total[_key(one, policy)] += one.times
+        total = self._total(policy)
         # A pattern that a newer policy no longer has takes its count along; less than before is nothing new.
         fresh = {key: times - self._told.get(key, 0) for key, times in total.items()}
         begins, self._told, self._since = self._since or at, total, at
@@ -146,6 +144,16 @@ class Pulse:
             install=install.id, begins=min(begins, at), ends=at, policy=policy.name, version=policy.version,
             library=self.library, log_head=self.log_head(), counts=_bounded(fresh), lost=lost,
         )  # fmt: skip
+
+    def skip(self, policy: Policy, at: datetime) -> None:
+        """Begin here: what was counted so far is somebody else's to tell, the process's before a fork say."""
+        self._told, self._since = self._total(policy), at
+
+    def _total(self, policy: Policy) -> Counter[_Key]:
+        total: Counter[_Key] = Counter()
+        for one in self.counted():
+            total[_key(one, policy)] += one.times
+        return total
 
 
 def _key(one: Counted, policy: Policy) -> _Key:

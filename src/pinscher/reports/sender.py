@@ -47,6 +47,8 @@ class Sender:
     channel_of: Callable[[str], Channel]
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = field(default=lambda: random.uniform(0.5, 1.5))  # noqa: S311
+    is_over: Callable[[], bool] = field(default=lambda: False)
+    """Tells that nothing more shall be begun."""
     failures: dict[str, str] = field(default_factory=dict)
     """Why each channel that does not work does not, by its name."""
     _channels: dict[str, _Wait] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Sender:
     def step(self) -> float | None:
         """Try every item that is due once; return the seconds until another is, or None when nothing is left."""
         for item in self.spool.items():
-            if self.clock() >= max(self._wait(item)):
+            if self.clock() >= max(self._wait(item)) and not self.is_over():
                 self._try(item)
         left = self.spool.items()
         self._items = {item.key: self._items[item.key] for item in left if item.key in self._items}

@@ -117,8 +117,19 @@ class Spool:
         """Keep *content* for a channel; the oldest give way where there is no room (rule 1)."""
         if len(content) > LARGEST_ITEM:
             raise ValueError(f"an item of {len(content)} octets, at most {LARGEST_ITEM} are kept")
+        return self._put(channel, kind, content, secrets.token_hex(16))
+
+    def adopt(self, other: Spool) -> None:
+        """Take over what another spool was left with, each item under its own key, so that a crash tells none twice."""
+        for item in other.items():
+            content = other.content(item)
+            if content is not None:
+                self._put(item.channel, item.kind, content, item.key)
+            other.acknowledge(item)
+
+    def _put(self, channel: str, kind: Kind, content: bytes, key: str) -> Item:
         with self._lock:
-            item = Item(self._next, secrets.token_hex(16), kind, channel)
+            item = Item(self._next, key, kind, channel)
             self._vault.write({item.name: content})
             self._next += 1
             self._sizes[item] = len(content)

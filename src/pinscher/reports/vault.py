@@ -1,4 +1,4 @@
-"""A vault in a plain folder, for a spool where there is no sealed store."""
+"""Vaults for a spool where there is no sealed store: a plain folder, and memory where there is no disk either."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ class VaultError(PinningError):
         self.reason = reason
 
 
-class FolderVault:
-    """A vault in a plain folder that only this user can read; each entry is a file, replaced as a whole."""
+class VaultBusyError(VaultError):
+    """A folder that another process has."""
+
+
+class FolderLock:
+    """A folder that only this user can enter, and that one process has until it closes it or ends."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Make the folder where it is missing, and take its lock; raise :class:`VaultError`."""
@@ -41,14 +45,22 @@ class FolderVault:
             _take(self._lock)
         except OSError:
             os.close(self._lock)
-            raise VaultError(self.path, "another process uses it; give each a folder of its own") from None
-        for name in os.listdir(self.path):
-            if name.startswith(_NEW):
-                self._remove(name)
+            raise VaultBusyError(self.path, "another process uses it; give each a folder of its own") from None
 
     def close(self) -> None:
         """Give the lock back."""
         os.close(self._lock)
+
+
+class FolderVault(FolderLock):
+    """A vault in a plain folder that only this user can read; each entry is a file, replaced as a whole."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Take the folder, and remove what a killed writer began; raise :class:`VaultError`."""
+        super().__init__(path)
+        for name in os.listdir(self.path):
+            if name.startswith(_NEW):
+                self._remove(name)
 
     def names(self) -> list[str]:
         """Return the entries' names."""
@@ -105,6 +117,29 @@ class FolderVault:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class MemoryVault:
+    """A vault that ends with the process, for one that may write nowhere."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, bytes] = {}
+
+    def names(self) -> list[str]:
+        """Return the entries' names."""
+        return list(self._entries)
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry, or None."""
+        return self._entries.get(name)
+
+    def write(self, entries: Mapping[str, bytes | None]) -> None:
+        """Put entries in and take others out."""
+        for name, content in entries.items():
+            if content is None:
+                self._entries.pop(name, None)
+            else:
+                self._entries[name] = content
 
 
 _NEW = ".new-"

@@ -25,11 +25,17 @@ LARGEST_CHAIN = 64 * 1024
 """Octets of the certificates of one chain, as DER; what does not fit is left out, from the end, and counted."""
 MOST_PINS = 64
 """Pins that are sent; a policy may know more."""
+MOST_STEPS = 8
+"""Steps of a ladder that are sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What Pinscher says beyond RFC 7469: which policy judged, what it found, and the classifier's cause."""
+    """
+    What Pinscher says beyond RFC 7469: which policy judged, what it found, and the classifier's cause.
+
+    In the report of an alarm ``alarm`` names it, and what is said of a verdict is empty.
+    """
 
     policy: str
     version: int
@@ -43,6 +49,12 @@ class Judged:
     times: int = 1
     omitted: int = 0
     """Certificates and pins that did not fit."""
+    steps: tuple[str, ...] = ()
+    """What was tried to heal the connection, in order."""
+    alarm: str = ""
+    error: str = ""
+    said: str = ""
+    """What is said of an alarm: its name, the name of the error behind it, and words for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,7 @@ def report_of(
             library=library,
             times=times,
             omitted=omitted,
+            steps=verdict.steps[:MOST_STEPS],
         ),
     )
 

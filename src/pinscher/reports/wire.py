@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from pinscher.errors import PinningError, escaped
 from pinscher.reports.heartbeat import MOST_COUNTS, Heartbeat, HostCount
-from pinscher.reports.violation import LARGEST_CHAIN, MOST_CERTIFICATES, MOST_PINS, Judged, ViolationReport
+from pinscher.reports.violation import (
+    LARGEST_CHAIN,
+    MOST_CERTIFICATES,
+    MOST_PINS,
+    MOST_STEPS,
+    Judged,
+    ViolationReport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +94,10 @@ def _judged(table: _Table) -> Judged:
         version=table.number("version"),
         times=table.number("times"),
         omitted=table.number("omitted"),
+        steps=tuple(table.texts("steps", most=MOST_STEPS)),
+        alarm=table.text_or_empty("alarm"),
+        error=table.text_or_empty("error"),
+        said=table.text_or_empty("said"),
     )
 
 
@@ -168,6 +179,10 @@ class _Table:
 
     def text(self, name: str) -> str:
         return _text(self._fields.get(name), name)
+
+    def text_or_empty(self, name: str) -> str:
+        """Return a text that clients of before did not say, or an empty one."""
+        return "" if self._fields.get(name) is None else self.text(name)
 
     def texts(self, name: str, *, most: int, longest: int = _LONGEST) -> list[str]:
         return [_text(one, name, longest) for one in self._list(name, most)]

@@ -46,10 +46,11 @@ class EventKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: what, when, and the error or the version that it is about."""
+    """One event: what, when, and the error, the version or the host that it is about."""
 
     kind: EventKind
     at: datetime
     text: str
     error: PinningError | None = field(default=None, kw_only=True)
     version: int | None = field(default=None, kw_only=True)
+    host: str | None = field(default=None, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from pinscher.updates.floor import Floor
@@ -20,14 +21,30 @@ class SealedBundleStore:
     Keeps an updater's files as entries of a sealed store, under a prefix, beside whatever else is in it.
 
     The sealed store's rollback floor, and the one beside its key, count the policy's epoch and version, and the root's.
+    What is reached through this object, :meth:`entries` too, is read and written by one thread at a time.
     """
 
     def __init__(self, store: SealedStore, *, prefix: str = "updates.") -> None:
         self._store = store
         self._prefix = prefix
+        # A sealed store takes an index that was read before another thread's write for an older copy.
+        self._lock = threading.RLock()
+
+    @property
+    def path(self) -> str:
+        """The folder of the sealed store."""
+        return self._store.path
+
+    def entries(self, prefix: str) -> SealedEntries:
+        """Return other entries of the same store, under a prefix of their own."""
+        return SealedEntries(self._store, prefix, self._lock)
 
     def load(self) -> dict[str, bytes]:
         """Return the files of the last save, the greater of their floor and the sealed one among them."""
+        with self._lock:
+            return self._load()
+
+    def _load(self) -> dict[str, bytes]:
         files: dict[str, bytes] = {}
         for entry in self._store.names():
             content = self._store.read(entry) if entry.startswith(self._prefix) else None
@@ -41,6 +58,10 @@ class SealedBundleStore:
 
     def save(self, files: Mapping[str, bytes]) -> None:
         """Replace the files and raise the sealed floor in one write."""
+        with self._lock:
+            self._save(files)
+
+    def _save(self, files: Mapping[str, bytes]) -> None:
         entries: dict[str, bytes | None] = {
             entry: None for entry in self._store.names() if entry.startswith(self._prefix)
         }
@@ -53,6 +74,29 @@ class SealedBundleStore:
         """Hold a lock in a folder beside the store's, so that reading and writing stay possible meanwhile."""
         with DirectoryStore(os.path.join(os.path.dirname(self._store.path) or ".", _LOCKS)).exclusive(seconds):
             yield
+
+
+class SealedEntries:
+    """Entries of a sealed store under a prefix: a vault for a report spool."""
+
+    def __init__(self, store: SealedStore, prefix: str, lock: threading.RLock) -> None:
+        self._store, self._prefix, self._lock = store, prefix, lock
+
+    def names(self) -> list[str]:
+        """Return the entries' names, without the prefix."""
+        with self._lock:
+            names = self._store.names()
+        return [name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)]
+
+    def read(self, name: str) -> bytes | None:
+        """Return an entry, or None."""
+        with self._lock:
+            return self._store.read(self._prefix + name)
+
+    def write(self, entries: Mapping[str, bytes | None]) -> None:
+        """Put entries in and take others (None) out, all of them or none."""
+        with self._lock:
+            self._store.write({self._prefix + name: content for name, content in entries.items()})
 
 
 _LOCKS = "updates-lock"

@@ -44,6 +44,9 @@ class World:
     bank: TlsServer
     keys: dict[str, HeldCertificate]
     stack: contextlib.ExitStack
+    collecting: HeldCertificate
+    name: str = "bank"
+    """What the policies are called; verdicts of a process are counted by it."""
     events: list[Event] = field(default_factory=list)
     reported: list[Any] = field(default_factory=list)
 
@@ -51,7 +54,7 @@ class World:
         """Return a policy that pins the keys of these names."""
         pins = ", ".join(f'"{pinscher.Pin.of(self.keys[name].der)}"' for name in names)
         return pinscher.Policy.loads(
-            f'format = 1\nname = "bank"\nversion = {version}\n[hosts."{HOST}"]\npins = [{pins}]\n{more}\n'
+            f'format = 1\nname = "{self.name}"\nversion = {version}\n[hosts."{HOST}"]\npins = [{pins}]\n{more}\n'
         )
 
     def pin(self, name: str) -> pinscher.Pin:
@@ -84,6 +87,14 @@ class World:
                 verdict: pinscher.Verdict = secured.verdict
                 return verdict
 
+    def channel(self, port: int, *, name: str = "main") -> str:
+        """Return what a policy says of hosts that report to a collector on the loopback, and of that channel."""
+        pin = pinscher.Pin.of(self.collecting.der)
+        return (
+            f'on-mismatch = ["refresh", "override"]\nreport-to = ["{name}"]\n[reporting.{name}]\n'
+            f'url = "https://localhost:{port}/v1"\nheartbeats = true\nallow-private = true\npins = ["{pin}"]\n'
+        )
+
     def asked(self) -> int:
         """Return how often the repository was asked for news."""
         return self.repository.asked["/metadata/timestamp.json"]
@@ -99,6 +110,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         repository = Server(publisher.repository.public)
         stack.callback(repository.close)
         bank = stack.enter_context(TlsServer(keys["a"], protocol="echo"))
-        made = World(tmp_path, root, publisher, repository, bank, keys, stack)
+        made = World(tmp_path, root, publisher, repository, bank, keys, stack, root.issue("localhost"))
         made.publish(1, "a")
         yield made
