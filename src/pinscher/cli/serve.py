@@ -23,10 +23,11 @@ from pinscher.errors import PinningError, escaped
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pinscher.cli.log_options import FollowedLogs
     from pinscher.cli.reading import Reach
+    from pinscher.monitor.database import Database
     from pinscher.monitor.web.pages.desk import Desk
     from pinscher.monitor.web.server import Server
     from pinscher.policy import Policy
@@ -55,12 +56,14 @@ JSON: {an object} on a line for each event, on standard output
 @click.option("--new-token", is_flag=True, help="Make a new operator's token; the one before is no longer good.")
 @click.option("--new-link", is_flag=True, help="Show a link again that makes an operator's account, once.")
 @click.option("--url", metavar="URL", help="How browsers reach the dashboard through a proxy: https:// and a name.")
+@click.option("--alerts", type=click.Path(path_type=Path), metavar="FILE",
+              help="Tell people what is found, by the routes of this TOML file.")  # fmt: skip
 @log_options
 @reach_options
 @json_option
 def serve(
     policy_file: str, data: Path, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
-    new_link: bool, url: str | None, followed: FollowedLogs, reach: Reach, is_json: bool,
+    new_link: bool, url: str | None, alerts: Path | None, followed: FollowedLogs, reach: Reach, is_json: bool,
 ) -> int:  # fmt: skip
     """
     Watch the policy's endpoints, and collect the reports and heartbeats of clients.
@@ -76,6 +79,7 @@ def serve(
         policy=load_policy(policy_file), data=data, listen=_address(listen), reach=reach,
         followed=followed, endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
         is_token_wanted=new_token, is_link_wanted=new_link, url=url,
+        alerts=alerts,
     )  # fmt: skip
     if not ipaddress.ip_address(plan.listen[0]).is_loopback:
         voice.warning("other machines reach this address, in clear: let a proxy speak TLS in front of it")
@@ -97,6 +101,7 @@ class Plan:
     is_token_wanted: bool
     is_link_wanted: bool
     url: str | None
+    alerts: Path | None
 
 
 class _Teller:
@@ -136,6 +141,7 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
 
     database = await Database.in_folder(plan.data)
     try:
+        alerting = await _alerting(plan, database)
         named = plan.reach.trust.ca_file is not None
         settings = Settings(interval=plan.interval, trust_named=named, transparency=plan.followed.settings())
         monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings)
@@ -146,10 +152,25 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
             server.ending = desk.live.close
             _on_signals(server)
             await _introduce(plan, desk, teller, listener)
-            await run(server, listener, monitor.work())
+            await run(server, listener, alerting(monitor.work()))
         teller.tell("stopped", "stopped")
     finally:
         await database.close()
+
+
+async def _alerting(plan: Plan, database: Database) -> Callable[[Awaitable[object]], Awaitable[object]]:
+    """Return what adds alerts to the monitor's work, where they are wanted and can be sent."""
+    if plan.alerts is None:
+        return lambda work: work
+    from pinscher.monitor.alerts.alerting import Alerts  # noqa: PLC0415
+    from pinscher.monitor.alerts.plan import Plan as Routes  # noqa: PLC0415
+
+    try:
+        alerts = Alerts(database, Routes.load(plan.alerts))
+    except ImportError as error:
+        raise PinningError(str(error)) from None
+    await alerts.begin()
+    return alerts.beside
 
 
 def _listener(listening: Callable[[str, int], socket.socket], address: tuple[str, int]) -> socket.socket:

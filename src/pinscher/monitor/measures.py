@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector as Source
 from sqlalchemy import func, select
 
+from pinscher.monitor.alerts.alerting import figures as alert_figures
 from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.tables import endpoints, findings, incidents, looks, millis
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 async def metrics(monitor: Monitor) -> bytes:
     """Return the figures in Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures([*await _counted(monitor), *_taken(monitor)]))
+    async with monitor.database.reading() as connection:
+        alerts = await alert_figures(connection)
+    registry.register(_Figures([*await _counted(monitor), *_taken(monitor), *alerts]))
     return generate_latest(registry)
 
 

@@ -18,7 +18,7 @@ from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.tables import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from prometheus_client.metrics_core import Metric
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,6 +51,16 @@ class Alerts:
     async def begin(self) -> None:
         """Raise :class:`~pinscher.monitor.alerts.plan.InvalidAlertsError` where an address cannot be used."""
         await self._courier.check(self._plan)
+
+    async def beside(self, work: Awaitable[object]) -> None:
+        """Take turns for ever beside other work; when either ends, both do."""
+
+        async def other() -> None:
+            await work
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(other())
+            tasks.create_task(self.work())
 
     async def work(self) -> NoReturn:
         """Take turns, for ever."""

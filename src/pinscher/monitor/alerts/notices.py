@@ -24,6 +24,7 @@ from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.judging import IncidentCause
 from pinscher.monitor.ledger import State
 from pinscher.monitor.tables import events, findings, incidents, millis, settings
+from pinscher.monitor.vantage import watched_of
 from pinscher.probe import Endpoint, InvalidEndpointError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _place(subject: str) -> tuple[str, str]:
         application, _, rest = subject.removeprefix(_CLIENTS).partition(" ")
         return rest.removeprefix("host ") if rest.startswith("host ") else "", application
     try:
-        return Endpoint.parse(subject).host, ""
+        return Endpoint.parse(watched_of(subject)).host, ""
     except InvalidEndpointError:
         return "", ""
 

@@ -19,6 +19,7 @@ from sqlalchemy import Column, MetaData, String, Table, inspect, select, text
 
 from pinscher.errors import escaped
 from pinscher.monitor import account_tables  # noqa: F401  (its tables are made with the others)
+from pinscher.monitor.alerts import tables as _alert_tables  # noqa: F401  (as those above)
 from pinscher.monitor.errors import DatabaseUnusableError
 from pinscher.monitor.tables import metadata, settings
 from pinscher.monitor.transparency import tables as _transparency_tables  # noqa: F401  (as those above)
