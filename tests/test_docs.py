@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import pinscher
+from pinscher import document
 from pinscher.cli.app import VERBS
 from pinscher.diagnosis import Cause
+from pinscher.entry import Mode, OnExpiry, Redirects, Role, Rung, UnlistedHosts
+
+if TYPE_CHECKING:
+    import enum
 
 HERE = Path(__file__).parent.parent
 DOCS = HERE / "docs"
@@ -51,6 +58,18 @@ def test_the_page_of_each_client_is_current() -> None:
     """The page with each client's code holds the very functions that the conformance tests play."""
     checked = _checked("each_client.py")
     assert (0, "the page of each client is current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def test_every_error_is_documented() -> None:
+    """The page of errors has every error class of the source, with what it means today and whose fault it is."""
+    checked = _checked("errors_reference.py")
+    assert (0, "the page of errors is current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def test_every_event_figure_and_variable_is_documented() -> None:
+    """The pages of events, figures and environment variables have every name of the source, and none that is gone."""
+    checked = _checked("names_reference.py")
+    assert (0, "the pages of names are current\n") == (checked.returncode, checked.stdout), checked.stderr
 
 
 def _checked(tool: str) -> subprocess.CompletedProcess[str]:
@@ -130,6 +149,43 @@ def test_every_cause_is_documented(cause: Cause) -> None:
     assert f"`{cause.value}`" in _page("diagnosis.md")
 
 
+def _rows_below(heading: str) -> list[str]:
+    """Return the names in the first column of the table below a heading of the page about the policy document."""
+    section = _page("policy.md").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return sorted(line.split("`")[1] for line in section.splitlines() if line.startswith("| `"))
+
+
+@pytest.mark.parametrize(
+    ("heading", "fields"),
+    [
+        ("The document", document._TOP),
+        ("A key", document._KEY),
+        ("A host", document._PIN_FIELDS.union(document.HOST_FIELDS)),
+        ("A report channel", document._CHANNEL),
+    ],
+    ids=["document", "key", "host", "channel"],
+)
+def test_every_field_of_the_policy_document_is_documented(heading: str, fields: frozenset[str]) -> None:
+    """Each table of the page about the policy document has every field that is read, and none that is not."""
+    assert sorted(fields) == _rows_below(heading)
+
+
+def test_the_policy_document_of_its_page_is_read() -> None:
+    """The document that the page shows is a policy, and uses every field of a document, a key and a host."""
+    (text,) = re.findall(r"```toml\n(.*?)```", _page("policy.md"), re.DOTALL)
+    policy = pinscher.Policy.loads(text)
+    assert ("bank-app", 42) == (policy.name, policy.version)
+    fields = document._KEY | document._PIN_FIELDS | document.HOST_FIELDS.keys()
+    assert [] == [field for field in fields if not re.search(rf"^{field} = ", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("choice", [Mode, OnExpiry, Rung, Redirects, Role, UnlistedHosts])
+def test_every_value_of_a_field_is_documented(choice: type[enum.Enum]) -> None:
+    """Each word that a field of the policy document takes stands on its page."""
+    page = _page("policy.md")
+    assert [] == [one.value for one in choice if f'`"{one.value}"`' not in page]
+
+
 @pytest.mark.parametrize("outcome", pinscher.Outcome)
 def test_every_outcome_is_documented(outcome: pinscher.Outcome) -> None:
     """Every outcome of a verdict is in the truth table."""
@@ -142,7 +198,5 @@ PAGES = sorted(path for path in [HERE / "README.md", *DOCS.rglob("*.md")])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HERE)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     """A relative link of a page leads to a file that is there."""
-    import re
-
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
