@@ -217,7 +217,7 @@ def alarm_of(event: Event) -> Alarm:
     return Alarm(
         name=event.kind.value,
         at=event.at,
-        said="" if is_of_store else event.text,
+        said="" if is_of_store else " ".join(event.text.split()),
         host=host,
         error="" if error is None else type(error).__name__,
     )
