@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from pinscher.replacement import replace_file
 from pinscher.updates.errors import UpdateError
 from pinscher.updates.fetcher import Mirror
 from pinscher.updates.limits import Limits
-from pinscher.updates.store import replace_file
 from pinscher.updates.trust import Trust, root_name
 
 CLOCK = "TUF_CLIENT_TIME"
@@ -90,8 +90,8 @@ class Client:
         (self._folder / "root_history").mkdir(exist_ok=True)
         for name, content in trust.files.items():
             kind, _, rest = name.rpartition("/")
-            replace_file(str(self._folder / ("root_history" if kind == "root" else ".") / rest), content)
-        replace_file(str(self._folder / "root.json"), trust.files[root_name(trust.root_version)])
+            replace_file(str(self._folder / ("root_history" if kind == "root" else ".") / rest), content, mode=0o600)
+        replace_file(str(self._folder / "root.json"), trust.files[root_name(trust.root_version)], mode=0o600)
 
 
 def _now() -> datetime:

@@ -1,12 +1,10 @@
-"""Files replaced as a whole or not at all."""
+"""A person's files, replaced only while they are what was read."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from typing import TYPE_CHECKING
 
+from pinscher import replacement
 from pinscher.errors import PinningError, escaped
 
 if TYPE_CHECKING:
@@ -25,32 +23,20 @@ def replace_file(path: Path, content: bytes, *, expected: bytes | None) -> None:
     """
     Put *content* in place of a file whose content is *expected* (None: there is none), or raise and change nothing.
 
-    A reader sees the old file or the new one. The new one is on the disk before it takes the old one's name, and has
-    its permissions. A symbolic link is followed, and stays.
+    A reader sees the old file or the new one, which has the old one's permissions. A symbolic link is followed, and
+    stays.
     """
     target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        _write(temporary, content, mode=target.stat().st_mode & 0o7777 if expected is not None else None)
+
+    def check() -> None:
         if _content(target) != expected:
             raise UnwritableFileError(path, "somebody else changed it meanwhile; look at it and run this again")
-        temporary.replace(target)
-        _sync_directory(target.parent)
+
+    try:
+        permissions = target.stat().st_mode & 0o7777 if expected is not None else None
+        replacement.replace_file(str(target), content, mode=0o666, permissions=permissions, check=check)
     except OSError as error:
         raise UnwritableFileError(path, (error.strerror or str(error)).lower()) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _write(path: Path, content: bytes, *, mode: int | None) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    with open(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        if mode is not None:
-            path.chmod(mode)
-        os.fsync(descriptor)
 
 
 def _content(path: Path) -> bytes | None:
@@ -58,14 +44,3 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _sync_directory(path: Path) -> None:
-    if os.name == "nt":
-        # Windows has no descriptor for a directory, and writes its entries through.
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,9 +5,8 @@ Rules of this file:
 
 1. What is checked is what is read: owner and mode are those of the open descriptor, a symbolic link is never followed,
    and names are looked up in the folder that was opened, wherever its name points to by now.
-2. A new content is on the disk before it takes the old one's name, and the name is on the disk before the call
-   returns. Whoever is killed in between leaves the old content or the new one, and at most a leftover that
-   :meth:`Folder.leftovers` finds.
+2. What is replaced is replaced as a whole or not at all, and at most a leftover that :meth:`Folder.leftovers` finds is
+   left of it; see ``replacement``.
 3. No read is longer than its limit.
 """
 
@@ -16,19 +15,17 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
-import secrets
 import stat
 from typing import TYPE_CHECKING, Self
 
+from pinscher.replacement import LEFTOVER, remove, replace_file, sync_folder, write_new
 from pinscher.store.errors import StoreUnavailableError, UnsafeFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TEMPORARY = ".new-"
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ = os.O_RDONLY | _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Privacy(enum.Enum):
@@ -79,7 +76,7 @@ class Folder:
         except OSError as error:
             raise _unavailable("cannot make the folder", path, error) from None
         else:
-            _sync_path(os.path.dirname(os.path.abspath(path)))
+            sync_folder(os.path.dirname(os.path.abspath(path)))
         folder = cls.open(path, privacy)
         if folder is None:
             raise StoreUnavailableError("the folder went away", path=path, remedy="run this again")
@@ -95,7 +92,7 @@ class Folder:
         """Return a file's content, one octet more than *limit* at most, or None if there is no such file (rule 1)."""
         path = os.path.join(self.path, name)
         try:
-            descriptor = self._open(name, _READ)
+            descriptor = self._open(name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -111,22 +108,15 @@ class Folder:
 
     def replace(self, name: str, content: bytes) -> None:
         """Put *content* under a name, in place of what may be there (rule 2)."""
-        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
         try:
-            try:
-                self._write(temporary, content)
-                self._rename(temporary, name)
-            except BaseException:
-                self.remove(temporary)
-                raise
-            self._sync()
+            replace_file(self._at(name), content, mode=self._mode, folder=self._descriptor)
         except OSError as error:
             raise _unavailable("cannot write", os.path.join(self.path, name), error) from None
 
     def add(self, name: str, content: bytes) -> None:
         """Write a file that nothing refers to yet; the next :meth:`replace` in this folder makes its name lasting."""
         try:
-            self._write(name, content)
+            write_new(self._at(name), content, mode=self._mode, folder=self._descriptor)
         except OSError as error:
             self.remove(name)
             raise _unavailable("cannot write", os.path.join(self.path, name), error) from None
@@ -134,10 +124,7 @@ class Folder:
     def remove(self, name: str) -> None:
         """Remove a file if that is possible; a file that stays is a leftover and no error."""
         with contextlib.suppress(OSError):
-            if self._descriptor is None:
-                os.unlink(os.path.join(self.path, name))
-            else:
-                os.unlink(name, dir_fd=self._descriptor)
+            remove(self._at(name), folder=self._descriptor)
 
     def names(self) -> Iterator[str]:
         """Yield the names in the folder."""
@@ -148,46 +135,20 @@ class Folder:
 
     def leftovers(self) -> Iterator[str]:
         """Yield the names of what a killed writer began and did not finish."""
-        return (name for name in self.names() if name.startswith(_TEMPORARY))
+        return (name for name in self.names() if name.startswith(LEFTOVER))
 
-    def _open(self, name: str, flags: int) -> int:
-        mode = 0o666 & ~self._privacy.value[1]
+    @property
+    def _mode(self) -> int:
+        return 0o666 & ~self._privacy.value[1]
+
+    def _at(self, name: str) -> str:
+        """Return a name as it is looked up: in the open folder, or by its path where the system opens no folder."""
+        return name if self._descriptor is not None else os.path.join(self.path, name)
+
+    def _open(self, name: str) -> int:
         if self._descriptor is None:
-            return os.open(os.path.join(self.path, name), flags, mode)
-        return os.open(name, flags, mode, dir_fd=self._descriptor)
-
-    def _write(self, name: str, content: bytes) -> None:
-        descriptor = self._open(name, _WRITE)
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _rename(self, old: str, new: str) -> None:
-        if self._descriptor is None:
-            os.replace(os.path.join(self.path, old), os.path.join(self.path, new))
-        else:
-            os.replace(old, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
-
-    def _sync(self) -> None:
-        if self._descriptor is None:
-            _sync_path(self.path)
-        else:
-            os.fsync(self._descriptor)
-
-
-def _sync_path(path: str) -> None:
-    if os.name == "nt":
-        # Windows has no descriptor for a folder, and writes its entries through.
-        return
-    descriptor = os.open(path, os.O_RDONLY | _BINARY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            return os.open(self._at(name), _READ)
+        return os.open(name, _READ, dir_fd=self._descriptor)
 
 
 def check_status(status: os.stat_result, path: str, *, refused: int) -> None:

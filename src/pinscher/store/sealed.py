@@ -22,6 +22,7 @@ import secrets
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
+from pinscher.replacement import LEFTOVER
 from pinscher.store.errors import SealBrokenError
 from pinscher.store.floor import check_floor, is_below, rollback_floor, write_floor
 from pinscher.store.folder import Folder, Privacy
@@ -329,7 +330,7 @@ def _remove_leftovers(folder: Folder, kept: frozenset[str] | set[str]) -> None:
     """Remove what a killed writer began, and what no entry refers to any more."""
     for name in [*folder.names()]:
         is_entry = _ENTRY.fullmatch(name) is not None and name.removesuffix(".entry") not in kept
-        if is_entry or name.startswith(".new-"):
+        if is_entry or name.startswith(LEFTOVER):
             folder.remove(name)
 
 

@@ -17,9 +17,9 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pinscher.replacement import LEFTOVER, replace_file
 from pinscher.updates.errors import StoreBusyError, UpdateStoreError
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class DirectoryStore:
         rest = {name: content for name, content in files.items() if name != FLOOR_NAME}
         try:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
-            replace_file(os.path.join(self.path, _STATE), packed(rest))
+            replace_file(os.path.join(self.path, _STATE), packed(rest), mode=0o600)
             if FLOOR_NAME in files:
-                replace_file(os.path.join(self.path, FLOOR_NAME), files[FLOOR_NAME])
+                replace_file(os.path.join(self.path, FLOOR_NAME), files[FLOOR_NAME], mode=0o600)
         except OSError as error:
             raise UpdateStoreError(f"the store cannot be written: {_why(error)}") from error
 
@@ -111,7 +111,7 @@ class DirectoryStore:
         """Remove what a killed process began to write; nobody else is writing now."""
         with contextlib.suppress(OSError):
             for name in os.listdir(self.path):
-                if name.startswith((f".{_STATE}.", f".{FLOOR_NAME}.")):
+                if name.startswith(LEFTOVER):
                     os.unlink(os.path.join(self.path, name))
 
 
@@ -145,37 +145,6 @@ def unpacked(octets: bytes) -> dict[str, bytes]:
     if place != len(rest):
         raise UpdateStoreError("the store is damaged: it is longer than what was saved")
     return files
-
-
-def replace_file(path: str, content: bytes, *, mode: int = 0o600) -> None:
-    """Put *content* in the place of a file: on the disk before it takes the name, and the name before this returns."""
-    folder = os.path.dirname(path) or "."
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.{secrets.token_hex(8)}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, path)
-        _sync(folder)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-
-
-def _sync(folder: str) -> None:
-    if os.name == "nt":
-        # Windows has no descriptor for a directory, and writes its entries through.
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _content(path: str) -> bytes | None:

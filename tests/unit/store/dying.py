@@ -32,7 +32,8 @@ def arm_lines(point: int) -> None:
 
     def trace(frame: Any, event: str, _: Any) -> Any:
         nonlocal seen
-        if os.sep + "store" + os.sep not in frame.f_code.co_filename:
+        file = frame.f_code.co_filename
+        if os.sep + "store" + os.sep not in file and os.path.basename(file) != "replacement.py":
             return None
         if event == "line":
             seen += 1

@@ -26,7 +26,7 @@ from pinscher.updates.repository import rotate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST_STEPS = 28
+MOST_STEPS = 26
 """A little more steps than a refresh has, so that some refreshes end."""
 
 

@@ -77,7 +77,7 @@ def test_a_folder_is_locked_between_its_users(tmp_path: Path) -> None:
 
 def test_a_killed_writers_leftovers_are_removed(tmp_path: Path) -> None:
     """What a killed process began to write goes with the next refresh, and nothing else does."""
-    for name in (".state.0123", ".floor.json.4567", "other", ".hidden"):
+    for name in (".new-0123", ".new-4567", "other", ".hidden"):
         (tmp_path / name).write_bytes(b"")
     with DirectoryStore(tmp_path).exclusive(1):
         assert {"other", ".hidden", "lock"} == set(os.listdir(tmp_path))

@@ -26,8 +26,8 @@ from securesystemslib.exceptions import Error as SigningFailedError
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, Key, Signer, SSlibKey
 
 from pinscher.errors import escaped
+from pinscher.replacement import replace_file
 from pinscher.updates.repository.errors import SigningKeyError
-from pinscher.updates.store import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

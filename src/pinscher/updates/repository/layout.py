@@ -22,8 +22,8 @@ from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
 from pinscher.errors import escaped
+from pinscher.replacement import replace_file
 from pinscher.updates.repository.errors import BrokenRepositoryError, RepositoryError
-from pinscher.updates.store import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tuf.api.metadata import Targets
 
 from pinscher.errors import escaped
+from pinscher.replacement import replace_file
 from pinscher.updates.bundle import policy_of
 from pinscher.updates.log import FolderSource, LogProof, LogWriter, NoteSigner, NoteVerifier, pin_set_entry
 from pinscher.updates.logged import LOG_FOLDER, proof_path
 from pinscher.updates.repository.errors import BrokenRepositoryError, RepositoryError
-from pinscher.updates.store import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
