@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from pinscher.monitor.certificates import fetched
 from pinscher.monitor.clients import WINDOW
+from pinscher.monitor.errors import UnknownRecordError
 from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.ledger import State
 from pinscher.monitor.schedule import endpoint_of
@@ -138,10 +139,16 @@ class Board:
             rows = await connection.execute(asked.order_by(incidents.c.times.desc(), incidents.c.id).limit(most))
             return list(rows.all())
 
-    async def chains(self, incident: Row[Any] | None) -> list[bytes]:
+    async def incident(self, number: int) -> Row[Any]:
+        """Return one incident."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(incidents).where(incidents.c.id == number))).first()
+        if row is None:
+            raise UnknownRecordError(f"no incident {number}")
+        return row
+
+    async def chain(self, incident: Row[Any]) -> list[bytes]:
         """Return the certificates of an incident's chain, the leaf first."""
-        if incident is None:
-            return []
         digests = incident.chain.split()
         async with self._database.reading() as connection:
             ders = await fetched(connection, digests)
@@ -160,14 +167,16 @@ class Board:
         async with self._database.reading() as connection:
             return list((await connection.execute(_clients(at))).all())
 
-    async def installs(self, at: datetime, *, application: str, version: int | None, before: int) -> list[Row[Any]]:
-        """Return the counts behind a number of clients: what their heartbeats said in the last day."""
+    async def installs(self, at: datetime, *, application: str, version: str, before: int) -> list[Row[Any]]:
+        """Return what heartbeats said in the last day, of one policy version, of ``none`` or of all."""
         asked = select(heartbeats).where(
             heartbeats.c.received > millis(at - WINDOW),
             heartbeats.c.application == application,
-            heartbeats.c.version.is_(None) if version is None else heartbeats.c.version == version,
             heartbeats.c.id < before,
         )
+        if version:
+            number = int(version) if version.isascii() and version.isdecimal() and len(version) < 19 else None
+            asked = asked.where(heartbeats.c.version.is_not_distinct_from(number))
         async with self._database.reading() as connection:
             rows = await connection.execute(asked.order_by(heartbeats.c.id.desc()).limit(MOST_ROWS))
             return list(rows.all())
@@ -198,7 +207,8 @@ def _findings(sought: Sought) -> Select[Any]:
     if sought.rule:
         asked = asked.where(findings.c.rule == sought.rule)
     if sought.subject:
-        asked = asked.where(findings.c.subject == sought.subject)
+        elsewhere = findings.c.subject.startswith(f"{sought.subject} from ", autoescape=True)
+        asked = asked.where((findings.c.subject == sought.subject) | elsewhere)
     return asked
 
 

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 SECURE = "https://monitor.example"
-PAGES = ("/", "/news")
+PAGES = (
+    "/",
+    "/news",
+    "/audit",
+    "/accounts",
+    "/endpoints",
+    "/findings",
+    "/incidents",
+    "/clients",
+    "/timeline",
+    "/reports",
+)
 
 
 @pytest.fixture

@@ -7,7 +7,15 @@ when something changed; without it a person does.
 
 from __future__ import annotations
 
-from pinscher.monitor.web.pages import entrance, news, overview, static
+from pinscher.monitor.web.pages import entrance, news, overview, people, static, troubles, watching
 
-ROUTES = (*entrance.ROUTES, *overview.ROUTES, *news.ROUTES, *static.ROUTES)
+ROUTES = (
+    *entrance.ROUTES,
+    *overview.ROUTES,
+    *watching.ROUTES,
+    *troubles.ROUTES,
+    *people.ROUTES,
+    *news.ROUTES,
+    *static.ROUTES,
+)
 """The routes of the dashboard."""

@@ -32,7 +32,12 @@ class Term:
 
 def policy_terms(policy: Policy) -> list[Term]:
     """Return what a policy says of days, the earliest first and what has no day last."""
-    return sorted([*_expiries(policy), *_rehearsals(policy)], key=_order)
+    return in_order([*_expiries(policy), *_rehearsals(policy)])
+
+
+def in_order(terms: Iterable[Term]) -> list[Term]:
+    """Return terms, the earliest first and what has no day last."""
+    return sorted(terms, key=_order)
 
 
 def _order(term: Term) -> tuple[bool, datetime, str]:
@@ -62,7 +67,7 @@ def _rehearsals(policy: Policy) -> Iterator[Term]:
 
 def certificate_terms(histories: Iterable[History]) -> list[Term]:
     """Return when the certificates that were seen last are to be renewed, and when they end, the earliest first."""
-    return sorted((term for history in histories for term in _ends(history)), key=_order)
+    return in_order(term for history in histories for term in _ends(history))
 
 
 def _ends(history: History) -> Iterator[Term]:

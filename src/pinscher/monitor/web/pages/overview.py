@@ -67,21 +67,21 @@ class Reach:
 def doubts(monitor: Monitor, tally: Tally, reach: Reach, at: datetime) -> Iterator[Doubt]:
     """Say what keeps pinning from being wholly on, as far as the monitor sees."""
     if reach.reported:
-        yield Doubt(f"{counted(reach.reported, 'host')} only report, and refuse nothing", "/timeline#policy")
+        yield Doubt(f"only reported, and nothing refused: {counted(reach.reported, 'host')}", "/timeline#policy")
     if reach.expired:
-        yield Doubt(f"the pins of {counted(reach.expired, 'host')} have expired", "/timeline#policy")
+        yield Doubt(f"pins that have expired: {counted(reach.expired, 'host')}", "/timeline#policy")
     for outcome, count in sorted(tally.endpoints.items()):
         if outcome not in (Outcome.MATCH.value, NOT_YET):
-            yield Doubt(f"{counted(count, 'endpoint')}: {outcome}", f"/endpoints?outcome={outcome}")
+            yield Doubt(f"{outcome}: {counted(count, 'endpoint')}", f"/endpoints?outcome={outcome}")
     if NOT_YET in tally.endpoints:
         unseen = counted(tally.endpoints[NOT_YET], "endpoint")
-        yield Doubt(f"{unseen}: nobody has looked yet", f"/endpoints?outcome={NOT_YET}")
+        yield Doubt(f"nobody has looked yet: {unseen}", f"/endpoints?outcome={NOT_YET}")
     late = 3 * monitor.settings.interval + timedelta(minutes=2)
     if tally.looked is not None and at - moment(tally.looked) > late:
         yield Doubt(f"the monitor itself has not looked since {moment(tally.looked):%Y-%m-%d %H:%M} UTC", "/endpoints")
     behind = sum(row.installs for row in tally.clients if _is_behind(monitor.policy, row.policy, row.version))
     if behind:
-        yield Doubt(f"{counted(behind, 'client')} have an older policy", "/clients")
+        yield Doubt(f"an older policy: {counted(behind, 'client')}", "/clients")
 
 
 def _is_behind(policy: Policy, name: str, version: int | None) -> bool:

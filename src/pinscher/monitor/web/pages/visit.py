@@ -124,6 +124,8 @@ class Visit:
             "here": self.request.url.path,
             "form_token": form_token(cookie),
             "policy": self.monitor.policy,
+            # What answers a form cannot be asked for again.
+            "is_live": self.session is not None and self.request.method == "GET" and status == 200,
         }
         text = templates().get_template(template).render(frame | shown)
         response = HTMLResponse(text, status, dict(HEADERS))
