@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from pinscher.monitor.web import api, collecting, health, pages
+from pinscher.monitor.web import api, collecting, health, openapi, pages
 from pinscher.monitor.web.guards import HANDLERS, HeadersMiddleware
 from pinscher.monitor.web.pages.desk import Desk
 
@@ -24,7 +24,7 @@ def application(monitor: Monitor, more: Sequence[BaseRoute] = (), *, desk: Desk 
 
     *more* are the routes of other rooms, after those of this one; *desk* is the dashboard, where it is not a plain one.
     """
-    routes = [*health.ROUTES, *collecting.ROUTES, *api.ROUTES, *pages.ROUTES, *more]
+    routes = [*health.ROUTES, *collecting.ROUTES, *api.ROUTES, *openapi.ROUTES, *pages.ROUTES, *more]
     app = Starlette(routes=routes, exception_handlers=dict(HANDLERS))
     app.state.monitor = monitor
     app.state.desk = desk or Desk.of(monitor)

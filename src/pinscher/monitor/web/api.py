@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime  # noqa: TC003  (msgspec reads it)
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -15,7 +16,9 @@ from pinscher.monitor.clients import WINDOW, blast_radius
 from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.tokens import Role
 from pinscher.monitor.views import MOST_SHOWN, Views
+from pinscher.monitor.web import shapes
 from pinscher.monitor.web.guards import answer, body_of, monitor_of, require_operator
+from pinscher.monitor.web.operations import Operation
 from pinscher.monitor.wire import LARGEST_REPORT, certificate_of
 
 if TYPE_CHECKING:
@@ -34,13 +37,13 @@ Body = TypeVar("Body")
 class Reason(Struct, forbid_unknown_fields=True):
     """Why somebody acknowledges something."""
 
-    reason: Annotated[str, Meta(max_length=500)]
+    reason: Annotated[str, Meta(max_length=500, pattern=r"\S")]
 
 
 class Silence(Struct, forbid_unknown_fields=True):
     """Why, and until when, a finding is silenced."""
 
-    reason: Annotated[str, Meta(max_length=500)]
+    reason: Annotated[str, Meta(max_length=500, pattern=r"\S")]
     until: Annotated[datetime, Meta(tz=True)]
 
 
@@ -68,8 +71,10 @@ async def _endpoint(request: Request, monitor: Monitor) -> Any:
 
 async def _findings(request: Request, monitor: Monitor) -> Any:
     after, most = _page(request)
-    with_closed = request.query_params.get("state") == "all"
-    rows = await Views(monitor.database).findings(after=after, most=most, with_closed=with_closed)
+    state = request.query_params.get("state", "open")
+    if state not in ("open", "all"):
+        raise MonitorError("expected 'open' or 'all' for 'state'")
+    rows = await Views(monitor.database).findings(after=after, most=most, with_closed=state == "all")
     return _paged("findings", rows, most)
 
 
@@ -141,12 +146,14 @@ def _number(request: Request) -> int:
 
 def _page(request: Request) -> tuple[int, int]:
     """Return after which number a page begins, and how many rows it has."""
-    try:
-        after = int(request.query_params.get("after", "0")[:20])
-        most = int(request.query_params.get("limit", "100")[:20])
-    except ValueError:
-        raise MonitorError("expected a number for 'after' and 'limit'") from None
-    return min(max(after, 0), _LARGEST_NUMBER), min(max(most, 1), MOST_SHOWN)
+    after, most = (request.query_params.get(name, default) for name, default in (("after", "0"), ("limit", "100")))
+    if not _NUMBER.fullmatch(after) or not _NUMBER.fullmatch(most):
+        raise MonitorError("expected a number for 'after' and 'limit'")
+    # So many digits and no more are read, and a number beyond the largest is taken for it.
+    return min(max(int(after[:20]), 0), _LARGEST_NUMBER), min(max(int(most[:20]), 1), MOST_SHOWN)
+
+
+_NUMBER = re.compile(r"-?[0-9]+")
 
 
 _LARGEST_NUMBER = 2**63 - 1
@@ -156,31 +163,115 @@ def _paged(name: str, rows: list[dict[str, Any]], most: int) -> dict[str, Any]:
     return {name: rows, "next": rows[-1]["id"] if len(rows) == most else None}
 
 
-def _route(path: str, handler: Handler, method: str = "GET") -> Route:
+def _route(operation: Operation, handler: Handler) -> Route:
     async def guarded(request: Request) -> Response:
         require_operator(request)
         try:
-            return answer(await handler(request, monitor_of(request)), 200 if method == "GET" else 201)
+            return answer(await handler(request, monitor_of(request)), operation.status)
         except ValueError as error:
             # A host or a certificate that is none, found by the ground floor.
             raise MonitorError(str(error)) from None
 
-    return Route(path, guarded, methods=[method])
+    return Route(operation.path, guarded, methods=[operation.method])
 
 
-ROUTES = (
-    _route("/api/endpoints", _endpoints),
-    _route("/api/endpoints/{number:int}", _endpoint),
-    _route("/api/findings", _findings),
-    _route("/api/findings/{number:int}", _finding),
-    _route("/api/findings/{number:int}/acknowledge", _acknowledge, "POST"),
-    _route("/api/findings/{number:int}/silence", _silence, "POST"),
-    _route("/api/incidents", _incidents),
-    _route("/api/incidents/{number:int}", _incident),
-    _route("/api/incidents/{number:int}/acknowledge", _acknowledge_incident, "POST"),
-    _route("/api/clients", _clients),
-    _route("/api/applications", _applications),
-    _route("/api/applications", _make_application, "POST"),
-    _route("/api/blast-radius", _blast_radius, "POST"),
-)
+_PAGE = {"after": {"type": "integer"}, "limit": {"type": "integer"}}
+_STATE = {"state": {"type": "string", "enum": ["open", "all"]}}
+
+_TABLE: tuple[tuple[Operation, Handler], ...] = (
+    (
+        Operation(
+            path="/api/endpoints", name="listEndpoints", said="What is watched.",
+            answer=shapes.EndpointsShown, query=_PAGE,
+        ),
+        _endpoints,
+    ),
+    (
+        Operation(
+            path="/api/endpoints/{number:int}", name="showEndpoint", said="One endpoint with its history.",
+            answer=shapes.EndpointHistoryShown,
+        ),
+        _endpoint,
+    ),
+    (
+        Operation(
+            path="/api/findings", name="listFindings", said="What somebody should know.",
+            answer=shapes.FindingsShown, query=_PAGE | _STATE,
+        ),
+        _findings,
+    ),
+    (
+        Operation(
+            path="/api/findings/{number:int}", name="showFinding", said="One finding with what became of it.",
+            answer=shapes.FindingHistoryShown,
+        ),
+        _finding,
+    ),
+    (
+        Operation(
+            path="/api/findings/{number:int}/acknowledge", name="acknowledgeFinding",
+            said="Somebody looks after it.", method="POST", body=Reason, answer=shapes.FindingHistoryShown,
+        ),
+        _acknowledge,
+    ),
+    (
+        Operation(
+            path="/api/findings/{number:int}/silence", name="silenceFinding", said="It is quiet until a time.",
+            method="POST", body=Silence, answer=shapes.FindingHistoryShown,
+        ),
+        _silence,
+    ),
+    (
+        Operation(
+            path="/api/incidents", name="listIncidents", said="What clients refused.",
+            answer=shapes.IncidentsShown, query=_PAGE,
+        ),
+        _incidents,
+    ),
+    (
+        Operation(
+            path="/api/incidents/{number:int}", name="showIncident", said="One incident with its chain.",
+            answer=shapes.IncidentChainShown,
+        ),
+        _incident,
+    ),
+    (
+        Operation(
+            path="/api/incidents/{number:int}/acknowledge", name="acknowledgeIncident",
+            said="Somebody looks after it.", method="POST", body=Reason, answer=shapes.IncidentChainShown,
+        ),
+        _acknowledge_incident,
+    ),
+    (
+        Operation(
+            path="/api/clients", name="listClients", said="The installs of the last day.", answer=shapes.ClientsShown
+        ),
+        _clients,
+    ),
+    (
+        Operation(
+            path="/api/applications", name="listApplications", said="The applications that may report.",
+            answer=shapes.ApplicationsShown,
+        ),
+        _applications,
+    ),
+    (
+        Operation(
+            path="/api/applications", name="makeApplication", said="Make an application's token, anew if it has one.",
+            method="POST", body=Application, answer=shapes.ApplicationTokenShown,
+        ),
+        _make_application,
+    ),
+    (
+        Operation(
+            path="/api/blast-radius", name="weighCertificate", said="Who would refuse a certificate.",
+            method="POST", body=Certificate, answer=shapes.BlastRadiusShown,
+        ),
+        _blast_radius,
+    ),
+)  # fmt: skip
+
+OPERATIONS = tuple(operation for operation, _ in _TABLE)
+"""What this file does, as the document of the interface says it."""
+ROUTES = tuple(_route(operation, handler) for operation, handler in _TABLE)
 """The routes of this file."""

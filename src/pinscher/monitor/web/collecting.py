@@ -13,7 +13,9 @@ from starlette.routing import Route
 
 from pinscher.monitor.tokens import Role
 from pinscher.monitor.web.guards import answer, bearer, body_of, holder_of, monitor_of
-from pinscher.monitor.wire import LARGEST_REPORT
+from pinscher.monitor.web.operations import Caller, Operation
+from pinscher.monitor.web.shapes import StoredShown
+from pinscher.monitor.wire import LARGEST_REPORT, HeartbeatBody, ReportBody
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -47,9 +49,38 @@ async def _taken(request: Request) -> tuple[str, bytes]:
     return application, await body_of(request, LARGEST_REPORT)
 
 
-ROUTES = tuple(
-    Route(path, endpoint, methods=["POST"])
-    for endpoint, name in ((reports, "reports"), (heartbeats, "heartbeats"))
-    for path in (f"/v1/{name}", f"/v1/{name}/{{token}}")
-)
+_TABLE = (
+    (
+        Operation(
+            path="/v1/reports", name="report", said="Store a report.", method="POST", body=ReportBody,
+            answer=StoredShown, caller=Caller.APPLICATION,
+        ),
+        reports,
+    ),
+    (
+        Operation(
+            path="/v1/reports/{token}", name="reportByPath", said="Store a report, the token being in the path.",
+            method="POST", body=ReportBody, answer=StoredShown, caller=Caller.APPLICATION_IN_PATH,
+        ),
+        reports,
+    ),
+    (
+        Operation(
+            path="/v1/heartbeats", name="beat", said="Store a heartbeat.", method="POST", body=HeartbeatBody,
+            answer=StoredShown, caller=Caller.APPLICATION,
+        ),
+        heartbeats,
+    ),
+    (
+        Operation(
+            path="/v1/heartbeats/{token}", name="beatByPath", said="Store a heartbeat, the token being in the path.",
+            method="POST", body=HeartbeatBody, answer=StoredShown, caller=Caller.APPLICATION_IN_PATH,
+        ),
+        heartbeats,
+    ),
+)  # fmt: skip
+
+OPERATIONS = tuple(operation for operation, _ in _TABLE)
+"""What this file does, as the document of the interface says it."""
+ROUTES = tuple(Route(operation.path, handler, methods=["POST"]) for operation, handler in _TABLE)
 """The routes of this file."""
