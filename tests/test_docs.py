@@ -72,6 +72,48 @@ def test_every_event_figure_and_variable_is_documented() -> None:
     assert (0, "the pages of names are current\n") == (checked.returncode, checked.stdout), checked.stderr
 
 
+def test_the_drawing_is_current() -> None:
+    """The drawing of the house has every room on its floor and every import between two rooms."""
+    checked = _checked("drawing.py")
+    assert (0, "the drawing is current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def test_every_decision_is_in_the_index() -> None:
+    """The index of decisions has each of them by its number, title and status."""
+    checked = _checked("decisions_index.py")
+    assert (0, "the index of decisions is current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def test_every_room_is_described() -> None:
+    """The page about the architecture says of each room what it owns."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    rooms = [path.parent.name for path in (HERE / "src" / "pinscher").glob("*/__init__.py")]
+    assert [] == [room for room in rooms if f"| `{room}` |" not in page]
+
+
+_NAMED = [
+    (page.name, named)
+    for page in sorted((DOCS / "why").glob("*.md"))
+    for named in re.findall(r"`((?:src|tests)/[^`]+)`", page.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("page", "named"), _NAMED, ids=lambda value: value.rpartition("/")[2])
+def test_what_prevents_a_failure_is_there(page: str, named: str) -> None:
+    """A file or a test that a page about reasons names is there."""
+    file, _, test = named.partition("::")
+    assert (HERE / file).is_file()
+    assert not test or f"def {test}(" in (HERE / file).read_text(encoding="utf-8")
+
+
+def test_every_lesson_names_what_prevents_it() -> None:
+    """Each row of the page about others' failures ends in a file or a test."""
+    rows = [
+        line for line in (DOCS / "why" / "lessons.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")
+    ]
+    assert [] == [row for row in rows if "| here |" not in row and not re.search(r"\| `(src|tests)/\S+` \|$", row)]
+
+
 def _checked(tool: str) -> subprocess.CompletedProcess[str]:
     """Have a generator say whether its page is current."""
     command = [sys.executable, HERE / "tools" / tool, "--check"]

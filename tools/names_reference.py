@@ -40,7 +40,7 @@ FORWARDER = {
 SERVE = {
     "listening": "The monitor listens; it says where, and how many endpoints are watched.",
     "token": "The operator's token, at the first start or when a new one was asked for; shown once.",
-    "link": "An address by which an administrator logs in to the dashboard, when one was asked for; shown once.",
+    "link": "An address that makes an operator's account, good once and for an hour; told when it was asked for.",
     "stopped": "The monitor has stopped.",
 }
 ENVIRONMENT = {
