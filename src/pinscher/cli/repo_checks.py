@@ -1,5 +1,6 @@
 """
-What ``pinscher repo publish`` asks beside lint and diff, when it is told what servers present: survive and the gate.
+What ``pinscher repo publish``, ``withdraw`` and ``override`` ask when they are told what servers present: survive and
+the gate.
 
 Rules of this file:
 
@@ -7,7 +8,7 @@ Rules of this file:
    pin, and no proof are three objections.
 2. Each chain's certificate is asked about at the gate of the new policy and of every released version: one that would
    refuse it, or of which that cannot be told, is an objection. A version that does not list the host is not asked.
-3. Without chains nothing is asked, and nothing is proved.
+3. Without chains nothing is asked, and nothing is proved. At night one may have none.
 """
 
 from __future__ import annotations

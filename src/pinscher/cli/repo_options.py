@@ -156,6 +156,19 @@ def _by_difference(old: Policy | None, new: Policy) -> Iterator[Objection]:
             yield Objection(f"diff:{change.kind}", _told(change))
 
 
+def tell_objections(found: Iterable[Objection], voice: Voice) -> None:
+    """Say what the checks object to, and how it is accepted."""
+    for objection in found:
+        voice.error(f"[{objection.name}] {objection.text}")
+    names = " ".join(f"--accept={name}" for name in dict.fromkeys(one.name for one in found))
+    voice.hint(f"what is meant is accepted with {names}")
+
+
+def as_objects(found: Iterable[Objection], *, accepted: bool) -> list[dict[str, object]]:
+    """Return objections as JSON has them."""
+    return [{"name": one.name, "text": one.text, "accepted": accepted} for one in found]
+
+
 def _told(change: Change) -> str:
     hosts = ", ".join(change.hosts[:3]) + (f" and {len(change.hosts) - 3} more" if len(change.hosts) > 3 else "")
     return f"{hosts}: {change.sentence}" if hosts else change.sentence

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.certificates import now
+from pinscher.cli.moment import at_option
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import json_option
 from pinscher.cli.repo_checks import checks, evidence_options
 from pinscher.cli.repo_options import (
     accept_option,
+    as_objects,
     key_option,
     objections,
     online_option,
@@ -20,6 +22,7 @@ from pinscher.cli.repo_options import (
     repository_at,
     sign_and_renew,
     tell_changes,
+    tell_objections,
 )
 from pinscher.cli.voice import ExitCode, Voice
 
@@ -47,6 +50,7 @@ JSON:
 @click.argument("policy", metavar="POLICY")
 @click.option("--role", default="targets", show_default=True, metavar="ROLE", help="The role whose policy it is.")
 @evidence_options
+@at_option
 @accept_option
 @rehearsal_option
 @key_option
@@ -60,6 +64,7 @@ def command(
     chain_texts: tuple[str, ...],
     inventories: tuple[str, ...],
     trusted: tuple[str, ...],
+    at: datetime,
     accepted: tuple[str, ...],
     is_rehearsal: bool,
     keys: tuple[str, ...],
@@ -73,9 +78,10 @@ def command(
     --chain it is proved that every path to the host holds a pin, and the gate asks the policy, and every released
     version of --deployments, whether it accepts the certificate. What they object to is refused, exit 1, unless
     --accept names it: lint:RULE, diff:KIND, survive:breaks, survive:unknown, survive:not-pinned, gate:refuses or
-    gate:cannot-tell. Only a document is ever signed, and nothing that was merely seen on the wire.
+    gate:cannot-tell. Only a document is ever signed, and nothing that was merely seen on the wire. --at moves the
+    judgement, and not what is signed.
     """
-    voice, at, place = Voice(), now(), repository_at(repository)
+    voice, place = Voice(), repository_at(repository)
     new = load_policy(policy)
     return publish_policy(
         place, new, role=role, accepted=accepted, is_rehearsal=is_rehearsal, keys=keys, online=online, is_json=is_json,
@@ -97,7 +103,11 @@ def publish_policy(
     at: datetime,
     more: Iterable[Check] = (),
 ) -> int:
-    """Publish a policy as a command does: show what changes, refuse what the checks refuse, sign and renew."""
+    """
+    Publish a policy as a command does: show what changes, refuse what the checks refuse, sign and renew.
+
+    The checks judge as of *at*; what is signed begins at the present moment, whatever *at* says.
+    """
     from pinscher.updates.repository import RefusedPublicationError, bundle_of, publish, published_policy  # noqa: PLC0415
 
     before = published_policy(place, bundle_of(place, role), role)
@@ -105,24 +115,21 @@ def publish_policy(
     answer: dict[str, object] = {"version": new.version, "changes": changes}
     try:
         done = publish(
-            place, new, checks=objections(at, more), accepted=accepted, role=role, at=at, is_rehearsal=is_rehearsal
+            place, new, checks=objections(at, more), accepted=accepted, role=role, at=now(), is_rehearsal=is_rehearsal
         )
     except RefusedPublicationError as error:
-        for objection in error.objections:
-            voice.error(f"[{objection.name}] {objection.text}")
-        names = " ".join(f"--accept={name}" for name in dict.fromkeys(one.name for one in error.objections))
-        voice.hint(f"what is meant is accepted with {names}")
+        tell_objections(error.objections, voice)
         if is_json:
-            found = [{"name": one.name, "text": one.text, "accepted": False} for one in error.objections]
+            found = as_objects(error.objections, accepted=False)
             voice.document(answer | {"objections": found, "published": [], "lacking": {}})
         return ExitCode.BAD
-    answer["objections"] = [{"name": one.name, "text": one.text, "accepted": True} for one in done.accepted]
+    answer["objections"] = as_objects(done.accepted, accepted=True)
     if is_rehearsal:
         answer |= {"published": [], "lacking": {}}
         if not is_json:
             voice.answer("nothing was changed")
     else:
-        answer |= sign_and_renew(place, keys, online, at, voice, is_json=is_json)
+        answer |= sign_and_renew(place, keys, online, now(), voice, is_json=is_json)
     if is_json:
         voice.document(answer)
     return ExitCode.GOOD

@@ -1,4 +1,4 @@
-"""``pinscher repo publish --chain``: survive and the gate before a publication."""
+"""``--chain`` of ``pinscher repo publish``, ``withdraw`` and ``override``: survive and the gate before a publication."""
 
 from __future__ import annotations
 
@@ -144,3 +144,49 @@ def test_what_cannot_be_asked_is_one_clear_error(
     told = capsys.readouterr()
     assert ("", 1) == (told.out, told.err.count("error:"))
     assert message in told.err
+
+
+EVERY_KEY = ["--key", "a.key", "--online-key", "online.key"]
+
+
+@pytest.fixture
+def published(folder: Path) -> Path:
+    """Return the folder after its policy, of the served key alone, was published."""
+    (folder / "pins.toml").write_text(_policy(Pin.of(SERVED.der)) + 'on-mismatch = ["override", "abort"]\n')
+    assert 0 == run(["repo", "publish", "repo", "pins.toml", *EVERY_KEY])
+    return folder
+
+
+@pytest.mark.usefixtures("published")
+def test_withdrawal_needs_no_chain_and_can_be_given_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """A key is withdrawn by one command; what the server presents afterwards is proved when it is told (rule 3)."""
+    line = ["repo", "withdraw", "repo", str(Pin.of(SERVED.der)), "--instead", str(Pin.of(NEXT.der)), "--json"]
+    line += ["--accept", "diff:key-accepted", "--dry-run"]
+    assert {"diff:key-accepted"} == set(_objections(capsys, line, code=0))
+    chained = [*line, "--trust", "ca.pem", "--chain"]
+    assert {"diff:key-accepted"} == set(_objections(capsys, [*chained, f"{HOST}=next.pem"], code=0))
+    assert {"survive:breaks", "gate:refuses"} == set(_objections(capsys, [*chained, f"{HOST}=served.pem"], code=1))
+
+
+@pytest.mark.usefixtures("published")
+def test_emergency_policy_is_held_to_what_is_served(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """An emergency policy that would not accept what the server presents is refused, and nothing is staged."""
+    line = ["repo", "override", "repo", "--host", HOST, "--hours", "4", "--json", "--trust", "ca.pem"]
+    chained = [*line, "--chain", f"{HOST}=next.pem", *EVERY_KEY]
+    assert {"survive:breaks", "gate:refuses"} == set(
+        _objections(capsys, [*chained, "--pin", str(Pin.of(SERVED.der))], code=1)
+    )
+    assert [] == list((folder / "repo" / "staging").glob("*.json"))
+    assert {} == _objections(capsys, [*chained, "--pin", str(Pin.of(NEXT.der))], code=0)
+    meant = ["--accept", "survive:breaks", "--accept", "gate:refuses"]
+    found = _objections(capsys, [*chained, "--pin", str(Pin.of(SERVED.der)), *meant], code=0)
+    assert {"survive:breaks", "gate:refuses"} == set(found)
+
+
+def test_the_moment_of_the_judgement_can_be_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--at`` moves what the checks judge by, and what is signed begins now all the same."""
+    (folder / "pins.toml").write_text(_policy(Pin.of(SERVED.der)))
+    later = [*CHAINED, "--at", "2199-01-01"]
+    assert {"survive:unknown", "gate:refuses"} == set(_objections(capsys, later, code=1))
+    assert 0 == run(["repo", "publish", "repo", "pins.toml", "--at", "2001-01-01", *EVERY_KEY])
+    assert 0 == run(["repo", "status", "repo"])
