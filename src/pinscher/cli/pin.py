@@ -46,9 +46,8 @@ JSON: {"pins": [in order], "written": the policy's path, or null}
   root             the name of the root that was reached, or null
 \b
 A backup pin is that of a key which no server uses yet:
-  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \\
-    -aes256 -out backup.key
-  pinscher pin backup.key --write pins.toml --host HOST --backup
+  pinscher key new backup.key --host HOST
+  pinscher pin backup.csr --write pins.toml --host HOST --backup
 """
 
 

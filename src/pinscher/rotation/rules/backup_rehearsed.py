@@ -43,5 +43,5 @@ RULE = Rule(
     check,
     Severity.WARNING,
     Confidence.HIGH,
-    "open the backup key, compare its pin, and write the day down as rehearsed = YYYY-MM-DD",
+    "run 'pinscher key rehearse FILE --policy POLICY', which opens the key, compares its pin and writes the day down",
 )
