@@ -3,8 +3,9 @@ From the body of a request to rows on the disk.
 
 Rules of this file:
 
-1. Nothing is acknowledged before it is on the disk.
-2. A certificate that is stored already is recognised by its text, and costs nothing more.
+1. Nothing is acknowledged before it is on the disk: the database's, or that of a broker.
+2. A certificate that is stored already is recognised by its text, and costs nothing more. With a broker it goes along
+   with every report, for the one that has it may be stored later.
 3. What a report says is a claim of whoever holds a public token: it is counted, grouped and shown, and trusted never.
 """
 
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
 
     from pinscher.monitor.intake import Intake
 
-_MOST_RECOGNISED = 2_000
+MOST_RECOGNISED = 2_000
 """Texts of certificates that are recognised."""
 
 
 class Collector:
     """Takes reports and heartbeats of applications that were told apart already."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, *, most_recognised: int = MOST_RECOGNISED) -> None:
         self._intake = intake
+        self._most_recognised = most_recognised
         self._recognised: dict[str, str] = {}
         self.reports: dict[str, int] = {}
         self.heartbeats: dict[str, int] = {}
@@ -97,7 +99,7 @@ class Collector:
 
     def _recognise(self, stored: dict[str, bytes]) -> None:
         """Recognise certificates from now on; only those that were stored ever get here."""
-        for pem, der in stored.items():
-            if len(self._recognised) >= _MOST_RECOGNISED:
+        for pem, der in list(stored.items())[: self._most_recognised]:
+            if len(self._recognised) >= self._most_recognised:
                 self._recognised.clear()
             self._recognised[pem] = digest_of(der)

@@ -19,6 +19,12 @@ class DatabaseUnusableError(MonitorError):
     status: ClassVar[int] = 503
 
 
+class BrokerUnusableError(MonitorError):
+    """A broker that cannot be reached, or that takes nothing more."""
+
+    status: ClassVar[int] = 503
+
+
 class NotStoredError(MonitorError):
     """What was sent is not stored, and was not acknowledged: the disk is full, the database gone, the queue long."""
 

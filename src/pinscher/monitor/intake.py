@@ -3,7 +3,8 @@ Where accepted reports and heartbeats are written: many in one transaction, and 
 
 Rules of this file:
 
-1. :meth:`Intake.store` returns after the commit that holds its rows, and raises if there was none.
+1. :meth:`Intake.store` returns after the commit that holds its rows, or after a broker's word that it has them in a
+   file; it raises if there was neither.
 2. What waits is bounded; beyond it :class:`NotStoredError` says so at once.
 3. Rows that are there already, by application and idempotency key, are passed over: a retry is harmless.
 """
@@ -20,7 +21,7 @@ from pinscher.monitor.errors import NotStoredError
 from pinscher.monitor.tables import certificates, heartbeats, reports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from typing import NoReturn
 
     from pinscher.monitor.database import Database
@@ -41,10 +42,13 @@ class Accepted:
 
 
 class Intake:
-    """The one writer of what clients send."""
+    """The one writer of what clients send; *keep* is where a batch becomes durable, if that is not the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, keep: Callable[[Sequence[Accepted]], Awaitable[None]] | None = None
+    ) -> None:
         self._database = database
+        self._keep = keep or self.commit
         self._waiting: deque[Accepted] = deque()
         self._arrived = asyncio.Event()
         self._certificates = database.insert_new(certificates)
@@ -72,7 +76,7 @@ class Intake:
         if not self._waiting:
             self._arrived.clear()
         try:
-            await self._commit(batch)
+            await self._keep(batch)
         except NotStoredError as error:
             for one in batch:
                 if not one.stored.done():
@@ -83,16 +87,17 @@ class Intake:
             if not one.stored.done():
                 one.stored.set_result(None)
 
-    async def _commit(self, batch: Sequence[Accepted]) -> None:
+    async def commit(self, batch: Sequence[Accepted]) -> None:
+        """Write rows in one transaction, those that are there already passed over (rule 3)."""
         async with self._database.writing() as connection:
             for statement, rows in (
-                (self._certificates, sorted((row for one in batch for row in one.certificates), key=_digest)),
-                (self._reports, [row for one in batch for row in one.reports]),
-                (self._heartbeats, [row for one in batch for row in one.heartbeats]),
+                (self._certificates, _ordered((row for one in batch for row in one.certificates), "digest")),
+                (self._reports, _ordered((row for one in batch for row in one.reports), "key")),
+                (self._heartbeats, _ordered((row for one in batch for row in one.heartbeats), "key")),
             ):
                 await insert_all(connection, statement, rows)
 
 
-def _digest(row: dict[str, Any]) -> str:
+def _ordered(rows: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     # Two writers that insert in the same order do not wait for each other in a circle.
-    return str(row["digest"])
+    return sorted(rows, key=lambda row: str(row[name]))

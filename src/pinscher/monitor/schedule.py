@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MOST_LEASED = 500
 """Endpoints that are leased in one statement."""
 LEASE = timedelta(minutes=2)
-"""How long a look may take before somebody else looks."""
+"""How long a look may take before somebody else looks, unless the schedule says another time."""
 _JITTER = 0.1
 
 
@@ -46,13 +46,18 @@ class Leased:
     id: int
     endpoint: Endpoint
     lease: int
+    until: int = 0
+    """When the lease is over, as it is stored."""
 
 
 class Schedule:
     """The endpoints of a database, and when each is due at one vantage point."""
 
-    def __init__(self, database: Database, *, interval: timedelta, vantage: str = DEFAULT_VANTAGE) -> None:
+    def __init__(
+        self, database: Database, *, interval: timedelta, vantage: str = DEFAULT_VANTAGE, lease_time: timedelta = LEASE
+    ) -> None:
         self.vantage = vantage
+        self.lease_time = lease_time
         self._database = database
         self._interval = interval
 
@@ -85,17 +90,18 @@ class Schedule:
             .limit(most)
             .with_for_update(skip_locked=True)
         )
+        until = millis(at + self.lease_time)
         statement = (
             update(looks)
             .where(looks.c.vantage == self.vantage, looks.c.endpoint.in_(due))
-            .values(due=millis(at + LEASE), lease=looks.c.lease + 1)
+            .values(due=until, lease=looks.c.lease + 1)
             .returning(looks.c.endpoint, looks.c.lease)
         )
         async with self._database.writing() as connection:
             leases = {row.endpoint: row.lease for row in (await connection.execute(statement)).all()}
             named = select(endpoints).where(endpoints.c.id.in_(list(leases)))
             rows = (await connection.execute(named)).all() if leases else []
-        return [Leased(row.id, endpoint_of(row), leases[row.id]) for row in rows]
+        return [Leased(row.id, endpoint_of(row), leases[row.id], until) for row in rows]
 
     async def finish(self, connection: AsyncConnection, leased: Leased, outcome: str, *, at: datetime) -> bool:
         """End a lease within a transaction, and tell whether it was still held (rules 2 and 3)."""

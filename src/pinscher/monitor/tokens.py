@@ -6,10 +6,12 @@ Rules of this file:
 1. A token is 256 random bits; only its SHA-256 is stored, and it is shown once, when it is made.
 2. The token of an application lies on every device that runs it, so it is no secret: it names who a report says it is
    from, and lets nobody read anything.
+3. A token that another process made is known here when it is read anew, a moment later, and so is one that is gone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import hashlib
 import secrets
@@ -39,13 +41,15 @@ class Tokens:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turn = asyncio.Lock()
         self._known: dict[str, tuple[Role, str]] = {}
 
     async def load(self) -> None:
         """Read the tokens that there are."""
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(select(tokens))).all()
-        self._known = {row.digest: (Role(row.role), row.name) for row in rows}
+        async with self._turn:
+            async with self._database.reading() as connection:
+                rows = (await connection.execute(select(tokens))).all()
+            self._known = {row.digest: (Role(row.role), row.name) for row in rows}
 
     @property
     def has_operator(self) -> bool:
@@ -65,11 +69,13 @@ class Tokens:
             raise MonitorError(error.reason) from None
         token = f"pinscher-{role.value}-{secrets.token_urlsafe(32)}"
         digest = _digest(token)
-        async with self._database.writing() as connection:
-            await connection.execute(delete(tokens).where(tokens.c.role == role.value, tokens.c.name == name))
-            await connection.execute(insert(tokens).values(digest=digest, role=role.value, name=name, made=millis(at)))
-        self._known = {key: value for key, value in self._known.items() if value != (role, name)}
-        self._known[digest] = (role, name)
+        values = {"digest": digest, "role": role.value, "name": name, "made": millis(at)}
+        async with self._turn:
+            async with self._database.writing() as connection:
+                await connection.execute(delete(tokens).where(tokens.c.role == role.value, tokens.c.name == name))
+                await connection.execute(insert(tokens).values(values))
+            self._known = {key: value for key, value in self._known.items() if value != (role, name)}
+            self._known[digest] = (role, name)
         return token
 
     def holder(self, token: str, role: Role) -> str | None:

@@ -22,14 +22,14 @@ from pinscher.diagnosis import Facts, diagnose
 from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.findings import RULES, Sighting
 from pinscher.monitor.ledger import Ledger
-from pinscher.monitor.schedule import Schedule
+from pinscher.monitor.schedule import LEASE, Schedule
 from pinscher.monitor.sightings import Sightings
 from pinscher.monitor.vantage import DEFAULT_VANTAGE, subject_of
 from pinscher.probe import NoAnswerError, ResponseInjectionError, StarttlsRefusedError
 from pinscher.verdict import Outcome, evaluate, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import NoReturn
 
@@ -52,27 +52,28 @@ class Watch:
     def __init__(
         self, database: Database, policy: Policy, look: Look, *, now: Callable[[], datetime],
         interval: timedelta, workers: int = 32, trust_named: bool = False, vantage: str = DEFAULT_VANTAGE,
+        lease_time: timedelta = LEASE,
     ) -> None:  # fmt: skip
         """Set a watch up; *trust_named* says that the operator named the trust anchors."""
         self._database = database
-        self._policy = policy
+        self.policy = policy
         self._look = look
-        self._now = now
-        self._workers = workers
+        self.now = now
+        self.workers = workers
         self._trust_named = trust_named
         self._ledger = Ledger(database)
         self._sightings = Sightings(database)
         self._accepted: OrderedDict[int, ValidatedChain] = OrderedDict()
-        self.schedule = Schedule(database, interval=interval, vantage=vantage)
+        self.schedule = Schedule(database, interval=interval, vantage=vantage, lease_time=lease_time)
         self.looks = 0
 
     async def run(self) -> NoReturn:
         """Look at what is due, for ever."""
-        with concurrent.futures.ThreadPoolExecutor(self._workers, "look") as pool:
-            going: set[asyncio.Task[None]] = set()
+        with concurrent.futures.ThreadPoolExecutor(self.workers, "look") as pool:
+            going: set[asyncio.Task[bool]] = set()
             try:
                 while True:
-                    going |= await self._begin(pool, self._workers - len(going))
+                    going |= await self._begin(pool, self.workers - len(going))
                     going = await self._pause(going)
             finally:
                 for task in going:
@@ -80,23 +81,25 @@ class Watch:
 
     async def turn(self) -> int:
         """Look at what is due now, wait for the answers, and return how many there were."""
-        with concurrent.futures.ThreadPoolExecutor(self._workers, "look") as pool:
-            tasks = await self._begin(pool, self._workers)
+        with concurrent.futures.ThreadPoolExecutor(self.workers, "look") as pool:
+            tasks = await self._begin(pool, self.workers)
             await asyncio.gather(*tasks)
         return len(tasks)
 
-    async def _begin(self, pool: concurrent.futures.Executor, most: int) -> set[asyncio.Task[None]]:
-        if most == 0:
-            return set()
+    async def _begin(self, pool: concurrent.futures.Executor, most: int) -> set[asyncio.Task[bool]]:
+        leased = await self.lease(most) if most else ()
+        return {asyncio.create_task(self.visit(pool, one)) for one in leased}
+
+    async def lease(self, most: int) -> Sequence[Leased]:
+        """Lease what is due, or nothing where the database does not answer."""
         try:
-            leased = await self.schedule.lease(self._now(), most=most)
+            return await self.schedule.lease(self.now(), most=most)
         except MonitorError as error:
             # A full disk or a database that restarts: what is due stays due.
             _log.warning("nothing was leased: %s", error)
-            return set()
-        return {asyncio.create_task(self._visit(pool, one)) for one in leased}
+            return ()
 
-    async def _pause(self, going: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    async def _pause(self, going: set[asyncio.Task[bool]]) -> set[asyncio.Task[bool]]:
         """Wait for an answer, or for the time until something may be due."""
         if not going:
             await asyncio.sleep(_IDLE.total_seconds())
@@ -104,30 +107,33 @@ class Watch:
         _, pending = await asyncio.wait(going, timeout=_IDLE.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
         return pending
 
-    async def _visit(self, pool: concurrent.futures.Executor, leased: Leased) -> None:
+    async def visit(self, pool: concurrent.futures.Executor, leased: Leased) -> bool:
+        """Look at an endpoint and record it, and tell whether there is nothing left to do under this lease."""
         loop = asyncio.get_running_loop()
         seen = await loop.run_in_executor(pool, self._seen, leased)
         try:
             await self._record(leased, seen)
         except MonitorError as error:
             _log.warning("a look at %s was not recorded, and is due again: %s", leased.endpoint, error)
+            return False
+        return True
 
     def _seen(self, leased: Leased) -> Sighting:
         try:
             observation = self._look(leased.endpoint)
         except _NO_ANSWER as error:
-            at = self._now()
+            at = self.now()
             return Sighting(first=at, last=at, failure=str(error), vantage=self.schedule.vantage)
         return self._judged(leased, observation)
 
     def _judged(self, leased: Leased, observation: Observation) -> Sighting:
         """Give the verdict on what was observed, and its diagnosis."""
-        at, host, chain = self._now(), observation.host, observation.validated
+        at, host, chain = self.now(), observation.host, observation.validated
         if chain is None:
             detail = observation.verification_error or ""
-            verdict = refusal(self._policy, host=host, at=at, detail=detail, port=observation.port)
+            verdict = refusal(self.policy, host=host, at=at, detail=detail, port=observation.port)
         else:
-            verdict = evaluate(chain, self._policy, host=host, at=at, port=observation.port)
+            verdict = evaluate(chain, self.policy, host=host, at=at, port=observation.port)
         facts = Facts(
             last_accepted=self._accepted.get(leased.id),
             trust_named=self._trust_named,
@@ -164,7 +170,7 @@ class Watch:
                 return
             await self._sightings.add(connection, leased.id, seen)
             history = await self._sightings.of(connection, leased.id, leased.endpoint, vantage=seen.vantage)
-            found = [finding for rule in RULES if (finding := rule(history, self._policy, seen.last)) is not None]
+            found = [finding for rule in RULES if (finding := rule(history, self.policy, seen.last)) is not None]
             subject = subject_of(leased.endpoint, seen.vantage)
             await self._ledger.settle(connection, subject, found, at=seen.last)
         self.looks += 1

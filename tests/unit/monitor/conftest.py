@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 from tests.conformance.postgresql import PASSWORD, USER, cluster, programs
+from tests.unit.monitor.nats_server import NatsServer, nats_server, program
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,17 @@ def postgresql_url() -> Iterator[str]:
         yield f"postgresql+asyncpg://{USER}:{PASSWORD}@127.0.0.1:{server.port}/postgres?ssl=require"
         server._process.send_signal(signal.SIGINT)
         reader.join()
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    """Run a NATS server of one's own."""
+    if program() is None:
+        if "CI" in os.environ:
+            pytest.fail("install a NATS server: Debian's package is nats-server")
+        pytest.skip("no NATS server is installed")
+    with nats_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -240,7 +240,7 @@ async def test_a_database_that_does_not_answer_does_not_end_the_watch(
     monkeypatch.setattr(watch.schedule, "lease", full)
     assert 0 == await watch.turn()
     monkeypatch.setattr(watch, "_record", full)
-    await watch._visit(None, leased)  # type: ignore[arg-type]
+    assert not await watch.visit(None, leased)  # type: ignore[arg-type]
     assert 2 == sum("disk is full" in record.message for record in caplog.records)
 
 
