@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import json
 import os
@@ -17,7 +18,8 @@ import click
 
 from pinscher.cli.log_options import log_options
 from pinscher.cli.policies import load_policy
-from pinscher.cli.reading import json_option, reach_options
+from pinscher.cli.reading import STDIN, json_option, reach_options
+from pinscher.cli.repository_options import repository_options
 from pinscher.cli.voice import ExitCode, Voice
 from pinscher.errors import PinningError, escaped
 
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
     from pinscher.cli.log_options import FollowedLogs
     from pinscher.cli.reading import Reach
+    from pinscher.cli.repository_options import FollowedRepository
     from pinscher.monitor.database import Database
+    from pinscher.monitor.reloading import PolicyFile
     from pinscher.monitor.web.pages.desk import Desk
     from pinscher.monitor.web.server import Server
     from pinscher.policy import Policy
@@ -59,11 +63,13 @@ JSON: {an object} on a line for each event, on standard output
 @click.option("--alerts", type=click.Path(path_type=Path), metavar="FILE",
               help="Tell people what is found, by the routes of this TOML file.")  # fmt: skip
 @log_options
+@repository_options
 @reach_options
 @json_option
 def serve(
     policy_file: str, data: Path, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
-    new_link: bool, url: str | None, alerts: Path | None, followed: FollowedLogs, reach: Reach, is_json: bool,
+    new_link: bool, url: str | None, alerts: Path | None, followed: FollowedLogs,
+    repository: FollowedRepository, reach: Reach, is_json: bool,
 ) -> int:  # fmt: skip
     """
     Watch the policy's endpoints, and collect the reports and heartbeats of clients.
@@ -72,12 +78,13 @@ def serve(
     token and a link that makes the first account of the dashboard, once each. /healthz answers everybody, /metrics this
     machine, /api whoever has the token, the dashboard whoever is logged in, and /v1/reports and /v1/heartbeats
     applications. It speaks HTTP in clear: let a proxy speak TLS for other machines. Ctrl-C or SIGTERM stops. Exit 0: it
-    was stopped; 2: it could not begin.
+    was stopped; 2: it could not begin. A policy file that changes is read again by itself.
     """
     voice = Voice()
     plan = Plan(
         policy=load_policy(policy_file), data=data, listen=_address(listen), reach=reach,
-        followed=followed, endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
+        policy_file=None if policy_file == STDIN else policy_file, followed=followed, repository=repository,
+        endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
         is_token_wanted=new_token, is_link_wanted=new_link, url=url,
         alerts=alerts,
     )  # fmt: skip
@@ -95,7 +102,9 @@ class Plan:
     data: Path
     listen: tuple[str, int]
     reach: Reach
+    policy_file: str | None
     followed: FollowedLogs
+    repository: FollowedRepository
     endpoints: Sequence[Endpoint]
     interval: timedelta
     is_token_wanted: bool
@@ -143,7 +152,10 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
     try:
         alerting = await _alerting(plan, database)
         named = plan.reach.trust.ca_file is not None
-        settings = Settings(interval=plan.interval, trust_named=named, transparency=plan.followed.settings())
+        settings = Settings(
+            interval=plan.interval, trust_named=named, transparency=plan.followed.settings(),
+            updater=plan.repository.updater(plan.data), policy_file=_policy_file(plan),
+        )  # fmt: skip
         monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings)
         await monitor.begin(plan.endpoints)
         with _listener(listening, plan.listen) as listener:
@@ -171,6 +183,14 @@ async def _alerting(plan: Plan, database: Database) -> Callable[[Awaitable[objec
         raise PinningError(str(error)) from None
     await alerts.begin()
     return alerts.beside
+
+
+def _policy_file(plan: Plan) -> PolicyFile | None:
+    """Return what reads the policy anew when its file changes; standard input does not."""
+    from pinscher.monitor.reloading import PolicyFile  # noqa: PLC0415
+
+    file = plan.policy_file
+    return None if file is None else PolicyFile(Path(file), functools.partial(load_policy, file))
 
 
 def _listener(listening: Callable[[str, int], socket.socket], address: tuple[str, int]) -> socket.socket:

@@ -21,7 +21,7 @@ from pinscher.monitor.errors import MonitorError, UnknownRecordError
 from pinscher.monitor.tables import events, findings, millis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Row
@@ -117,6 +117,15 @@ class Ledger:
         )
         for subject in {*found, *rows.scalars()}:
             await self.settle(connection, subject, [found[subject]] if subject in found else [], at=at)
+
+    async def settle_rules(
+        self, connection: AsyncConnection, found: Mapping[str, Iterable[Finding]], *, rules: Sequence[str], at: datetime
+    ) -> None:
+        """Bring the rows of some rules, which are the only ones of their subjects, to what holds now."""
+        is_ours = findings.c.rule.in_(rules) & findings.c.closed.is_(None)
+        rows = await connection.execute(select(findings.c.subject).where(is_ours))
+        for subject in sorted({*found, *rows.scalars()}):
+            await self.settle(connection, subject, found.get(subject, ()), at=at)
 
     async def close_gone(self, subjects: Iterable[str], *, at: datetime) -> None:
         """Close what is open about endpoints that are watched no more."""

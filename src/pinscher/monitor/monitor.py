@@ -19,6 +19,8 @@ from pinscher.monitor.findings.silence import silences
 from pinscher.monitor.intake import Intake
 from pinscher.monitor.ledger import Ledger
 from pinscher.monitor.limits import APPLICATION_RATE, STRANGER_RATE, Limiter, Rate
+from pinscher.monitor.oversight import OVERSIGHT_RULES, Oversight
+from pinscher.monitor.reloading import RELOADING_RULES
 from pinscher.monitor.tables import events, findings, heartbeats, millis, policies, reports
 from pinscher.monitor.tokens import Tokens
 from pinscher.monitor.transparency.watching import TRANSPARENCY_RULES, LogSettings, Transparency
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pinscher.monitor.database import Database
+    from pinscher.monitor.reloading import PolicyFile
     from pinscher.monitor.watch import Look
     from pinscher.policy import Policy
+    from pinscher.updates import Updater
 
 MOST_TURNS = 20
 """Transactions of one round of grouping; what is left waits for the next."""
-_OF_NO_ENDPOINT = ("clients-silent", *TRANSPARENCY_RULES)
+_OF_NO_ENDPOINT = ("clients-silent", *TRANSPARENCY_RULES, *OVERSIGHT_RULES, *RELOADING_RULES)
 """Rules of findings that stay when endpoints go."""
 _log = logging.getLogger("pinscher.monitor")
 
@@ -53,6 +57,8 @@ class Settings:
     trust_named: bool = False
     vantage: str = DEFAULT_VANTAGE
     transparency: LogSettings = field(default_factory=LogSettings)
+    updater: Updater | None = None
+    policy_file: PolicyFile | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +79,8 @@ class Monitor:
     triage: Triage
     clients: Clients
     transparency: Transparency
+    oversight: Oversight
+    named: tuple[Endpoint, ...] = ()
     refused: dict[int, int] = field(default_factory=dict)
 
     @classmethod
@@ -101,17 +109,23 @@ class Monitor:
             triage=Triage(database),
             clients=Clients(database),
             transparency=Transparency(database, settings.transparency, now=now),
+            oversight=Oversight(database, settings.updater, now=now),
         )  # fmt: skip
         await monitor.tokens.load()
         return monitor
 
     async def begin(self, named: Sequence[Endpoint] = ()) -> None:
         """Note the policy, and watch what it lists by its full name; an endpoint in *named* stands for its host."""
-        at = self.now()
+        at, self.named = self.now(), tuple(named)
         is_anew = await self._note_policy(at)
         wanted = endpoints_of(self.policy, named)
         await self.watch.schedule.watch(wanted, at=at, is_anew=is_anew)
         await self._close_gone(wanted, at)
+
+    async def replace_policy(self, policy: Policy) -> None:
+        """Judge by another policy from now on, and watch what it lists."""
+        self.policy = self.watch.policy = policy
+        await self.begin(self.named)
 
     async def _note_policy(self, at: datetime) -> bool:
         """Note the policy in force, and tell whether another one was in force before."""
@@ -142,11 +156,14 @@ class Monitor:
     async def work(self) -> NoReturn:
         """Look, write, group and tidy, for ever."""
         async with asyncio.TaskGroup() as tasks:
+            if self.settings.policy_file is not None:
+                tasks.create_task(self._often(timedelta(seconds=5), self.reload))
             tasks.create_task(self.intake.run())
             tasks.create_task(self.watch.run())
             tasks.create_task(self._often(timedelta(seconds=1), self.group))
             tasks.create_task(self._often(timedelta(minutes=1), self.listen))
             tasks.create_task(self._often(timedelta(seconds=10), self.follow_logs))
+            tasks.create_task(self._often(timedelta(minutes=1), self.oversee))
             tasks.create_task(self._often(timedelta(hours=1), self.tidy))
         raise AssertionError("the monitor's work does not end")
 
@@ -175,6 +192,15 @@ class Monitor:
     async def follow_logs(self) -> None:
         """Go on in the logs of Certificate Transparency."""
         await self.transparency.turn(self.policy)
+
+    async def oversee(self) -> None:
+        """Compare vantage points and clients' heads, and follow the repository."""
+        await self.oversight.turn(self.policy)
+
+    async def reload(self) -> None:
+        """Take the policy file anew if it has changed."""
+        if self.settings.policy_file is not None:
+            await self.settings.policy_file.check(self)
 
     async def tidy(self) -> None:
         """Remove what is older than it is kept: reports, heartbeats and closed findings."""

@@ -11,6 +11,7 @@ from pinscher.monitor.findings.dates import certificate_ends, policy_ends
 from pinscher.monitor.findings.finding import Finding, Severity
 from pinscher.monitor.findings.history import History, Sighting
 from pinscher.monitor.findings.keys import intermediate_changed, key_changed, new_issuer
+from pinscher.monitor.findings.modes import report_only_too_long
 from pinscher.monitor.findings.pins import backup_never_rehearsed, backup_only, pin_mismatch
 from pinscher.monitor.findings.reach import not_validated, unreachable
 
@@ -21,6 +22,7 @@ RULES = (
     backup_never_rehearsed,
     certificate_ends,
     policy_ends,
+    report_only_too_long,
     key_changed,
     new_issuer,
     intermediate_changed,

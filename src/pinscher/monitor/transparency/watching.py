@@ -11,7 +11,6 @@ from sqlalchemy import select
 from pinscher.monitor.findings.issued import ISSUED_RULES, issued_findings
 from pinscher.monitor.findings.logs import LOG_RULES, log_findings, subject_of
 from pinscher.monitor.ledger import Ledger
-from pinscher.monitor.tables import findings
 from pinscher.monitor.transparency.fetching import SECONDS, LogSite
 from pinscher.monitor.transparency.follower import advance
 from pinscher.monitor.transparency.memory import Memory
@@ -21,13 +20,10 @@ from pinscher.monitor.transparency.views import view_of
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from pinscher.monitor.database import Database
-    from pinscher.monitor.findings.finding import Finding
     from pinscher.monitor.transparency.follower import Place, Progress
     from pinscher.monitor.transparency.logs import CtLog
     from pinscher.monitor.transparency.memory import Known
@@ -97,15 +93,4 @@ class Transparency:
         async with self._database.writing() as connection:
             # Another process that settles the same findings waits here, and finds them settled.
             await connection.execute(select(ct_logs.c.log).order_by(ct_logs.c.log).with_for_update())
-            await settle_rules(self._ledger, connection, found, rules=TRANSPARENCY_RULES, at=at)
-
-
-async def settle_rules(
-    ledger: Ledger, connection: AsyncConnection, found: Mapping[str, list[Finding]], *, rules: tuple[str, ...],
-    at: datetime,
-) -> None:  # fmt: skip
-    """Bring the rows of some rules, which are the only ones of their subjects, to what holds now."""
-    is_ours = findings.c.rule.in_(rules) & findings.c.closed.is_(None)
-    rows = await connection.execute(select(findings.c.subject).where(is_ours))
-    for subject in sorted({*found, *rows.scalars()}):
-        await ledger.settle(connection, subject, found.get(subject, []), at=at)
+            await self._ledger.settle_rules(connection, found, rules=TRANSPARENCY_RULES, at=at)

@@ -1,0 +1,75 @@
+"""``pinscher serve`` and the repository that it follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinscher.cli import main
+from pinscher.cli.repository_options import FollowedRepository
+from pinscher.errors import PinningError
+from pinscher.monitor.findings.repository import repository_findings
+from pinscher.updates.errors import ThresholdError
+from tests.unit.updates.publisher import Clock, Publisher, Server, policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    """Return a repository that has published version 1."""
+    made = Publisher(tmp_path / "publisher", Clock())
+    made.publish(policy(1))
+    return made
+
+
+@pytest.fixture
+def server(publisher: Publisher) -> Iterator[Server]:
+    """Return a server of the repository on the loopback."""
+    serving = Server(publisher.repository.public)
+    yield serving
+    serving.close()
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_repository_is_followed_as_a_client_follows_it(
+    publisher: Publisher, server: Server, tmp_path: Path, *, is_kept: bool
+) -> None:
+    """What is offered is verified from the root that was given, and remembered in the monitor's folder if it has one."""
+    root = tmp_path / "root.json"
+    root.write_bytes(publisher.root)
+    updater = FollowedRepository(url=server.address, root=str(root)).updater(tmp_path / "data" if is_kept else None)
+    assert updater is not None
+    updater.refresh()
+    assert (policy(1), is_kept) == (updater.policy, (tmp_path / "data" / "updates").exists())
+    assert [] == repository_findings(updater.state, policy(1), Clock()())
+
+
+def test_a_repository_of_another_root_is_critical(publisher: Publisher, server: Server, tmp_path: Path) -> None:
+    """A repository that others sign is refused, and that is told."""
+    other = Publisher(tmp_path / "other", Clock())
+    root = tmp_path / "root.json"
+    root.write_bytes(other.root)
+    updater = FollowedRepository(url=server.address, root=str(root)).updater(None)
+    assert updater is not None
+    with pytest.raises(ThresholdError):
+        updater.refresh()
+    assert ["updates-refused"] == [one.rule for one in repository_findings(updater.state, policy(1), Clock()())]
+
+
+def test_nothing_is_followed_without_an_address(tmp_path: Path) -> None:
+    """Without both options there is no repository; an address that is none says so."""
+    assert None is FollowedRepository(url=None, root=None).updater(tmp_path)
+    root = tmp_path / "root.json"
+    root.write_bytes(b"{}")
+    with pytest.raises(PinningError, match="begins with https://"):
+        FollowedRepository(url="http://repository.example", root=str(root)).updater(None)
+
+
+def test_an_address_and_a_root_go_together(capsys: pytest.CaptureFixture[str]) -> None:
+    """A repository cannot be verified without the root that clients came with."""
+    assert 2 == main(["serve", "--policy", "x", "--data", "y", "--updates", "https://repository.example"])
+    assert "--updates and --updates-root go together" in capsys.readouterr().err
