@@ -7,13 +7,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --require-hashes
 HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: help demo test test-all test-oldest check format coverage conformance bench fuzz dist docs man changelog requirements clean
+.PHONY: help demo test test-all test-oldest test-install audit check format coverage conformance bench fuzz dist docs man changelog requirements clean
 
 help:
 	@echo "make demo          the main job on real parts: intercepted, then pinned"
 	@echo "make test          the test suite on this Python"
 	@echo "make test-all      the test suite on every supported Python that is found"
 	@echo "make test-oldest   the rooms' tests with the oldest dependencies that are allowed"
+	@echo "make test-install  every extra into an empty environment, on every supported Python that is found"
+	@echo "make audit         what is known against the versions that a release is made with"
 	@echo "make check         formatting, linting, types, architecture, docstrings"
 	@echo "make coverage      the test suite with branch coverage"
 	@echo "make conformance   every scenario with every client, recorded in the docs"
@@ -62,13 +64,28 @@ endif
 test-all: $(VENV)/.test
 	$(BIN)/python tools/every_python.py
 
-# The deselected test asks the OpenSSL that cryptography brings, which builds other paths before cryptography 50.0.2.
+# Deselected: what asks the OpenSSL that cryptography brings, which builds other paths before cryptography 50.0.2, and
+# what holds the dated list of Mozilla's roots against the newest certifi.
 test-oldest: $(VENV)/.made
 	$(PYTHON) -m venv --clear .venvs/oldest
 	.venvs/oldest/bin/python -m pip install --quiet --require-hashes --requirement requirements/oldest.txt
 	.venvs/oldest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	.venvs/oldest/bin/python -m pytest -n 2 -q tests/unit --deselect \
-	  tests/unit/rotation/survival/test_agreement.py::test_openssl_builds_one_of_the_paths_that_are_foretold
+	.venvs/oldest/bin/python -m pytest -n 2 -q tests/unit \
+	  --deselect tests/unit/rotation/survival/test_agreement.py::test_openssl_builds_one_of_the_paths_that_are_foretold \
+	  --deselect tests/unit/diagnosis/test_roots.py::test_every_root_of_certifi_is_recognised
+
+# PYTHONS and EXTRAS narrow it: make test-install PYTHONS=3.12 EXTRAS="cli lab".
+test-install: $(VENV)/.test
+	$(BIN)/python tools/every_extra.py
+
+# An environment of its own: what audits is none of what is audited.
+.venvs/audit/.made: requirements/audit.txt $(VENV)/.made
+	$(PYTHON) -m venv --clear .venvs/audit
+	.venvs/audit/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement requirements/audit.txt
+	@touch $@
+
+audit: .venvs/audit/.made
+	.venvs/audit/bin/python tools/audit.py
 
 coverage:
 	@$(MAKE) test MEASURED=yes
@@ -121,7 +138,7 @@ changelog: $(VENV)/.test
 	@$(BIN)/towncrier build --draft --version next
 
 requirements:
-	@for name in pip build demo test niquests certbot docs oldest; do \
+	@for name in pip build demo test niquests certbot docs audit oldest; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done

@@ -1,14 +1,12 @@
 """
-Fuzz the policy document: any bytes are a policy or its one error, and what is a policy is written and read the same.
+Fuzz the policy document.
 
-Run with atheris where it is installed; without it, with the seconds to spend: ``python fuzz/fuzz_policy.py 60``.
+Invariant: any bytes are a policy or its one error, and what is a policy is written and read the same.
 """
 
 from __future__ import annotations
 
-import random
-import sys
-import time
+from runner import run
 
 from pinscher.entry import InvalidPolicyError
 from pinscher.host import InvalidHostError
@@ -98,44 +96,7 @@ _WORDS = [
     b'{"a":' * 2000,
     b"a." * 200,
 ]
-
-
-def mutated(chance: random.Random, known: list[bytes]) -> bytes:
-    """Return one of the known inputs with a few pieces replaced, moved, doubled, or cut off."""
-    content = bytearray(chance.choice(known))
-    for _ in range(chance.choice((1, 1, 1, 2, 2, 4))):
-        start = chance.randrange(len(content) + 1)
-        end = start + chance.choice((0, 1, 1, 2, 8, 40))
-        other = chance.choice(known)
-        place = chance.randrange(len(other))
-        piece = chance.choice(
-            (
-                chance.randbytes(chance.randint(0, 3)),
-                chance.choice(_WORDS),
-                other[place : place + chance.randint(1, 60)],
-                chance.choice(other.split(b"\n")) + b"\n",
-            )
-        )
-        content[start:end] = piece
-    return bytes(content) if chance.random() < 0.9 else bytes(content[: chance.randrange(len(content) + 1)])
-
-
-def without_atheris(seconds: float) -> None:
-    """Mutate the seeds for some time."""
-    chance = random.Random(7469)
-    known = seeds()
-    ends = time.monotonic() + seconds
-    count = accepted = 0
-    while time.monotonic() < ends:
-        content = mutated(chance, known)
-        try:
-            fuzz(content)
-        except BaseException:
-            print("input:", content.hex())
-            raise
-        count += 1
-        accepted += is_policy(content)
-    print(f"{count} inputs in {seconds:.0f} s, {accepted} of them policies, no other error")
+"""Pieces of TOML and JSON, and what is deep or long in them."""
 
 
 def is_policy(content: bytes) -> bool:
@@ -147,17 +108,5 @@ def is_policy(content: bytes) -> bool:
     return True
 
 
-def main() -> None:
-    """Fuzz."""
-    try:
-        import atheris  # noqa: PLC0415  (a fuzzing engine that not every machine has)
-    except ModuleNotFoundError:
-        without_atheris(float(sys.argv[1]) if len(sys.argv) > 1 else 10)
-        return
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, fuzz)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    run(fuzz, seeds(), words=_WORDS, reaches=is_policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,8 @@ def test_every_parser_has_a_target() -> None:
 def test_a_target_holds_on_its_seeds_and_on_any_bytes(name: str) -> None:
     """A target takes its own seeds, their mutations, and whatever bytes Hypothesis makes of them."""
     fuzz, seeds = target(name)
-    assert load("runner").mutate(fuzz, seeds, 0.3) >= len(seeds) > 0
+    count, _ = load("runner").mutate(fuzz, seeds, 0.3)
+    assert count >= len(seeds) > 0
 
     @settings(max_examples=60, deadline=None)
     @given(
@@ -72,6 +74,23 @@ def test_a_mutation_reaches_past_the_seeds(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(ValueError, match="found"):
         load("runner").mutate(fuzz, [b"seed"], 30)
     assert "broken by b'" in capsys.readouterr().err
+
+
+def test_mutated_policies_are_policies_often_enough() -> None:
+    """The mutations of a policy get past its parser in one case of a hundred at least, and use the words they are given."""
+    module, runner = load("fuzz_policy"), load("runner")
+    count, accepted = runner.mutate(module.fuzz, module.seeds(), 0.5, words=[b"# word"], reaches=module.is_policy)
+    assert count < 100 * accepted
+    chance = random.Random(1)
+    assert any(b"# word" in runner.mutated(chance, module.seeds(), [b"# word"]) for _ in range(300))
+
+
+def test_no_target_has_a_loop_of_its_own() -> None:
+    """Every target hands its function to the one runner."""
+    texts = {name: (FUZZ / f"{name}.py").read_text(encoding="utf-8") for name in TARGETS}
+    assert [] == [
+        name for name, text in texts.items() if "from runner import run" not in text or "import atheris" in text
+    ]
 
 
 def test_a_target_runs_from_the_command_line() -> None:

@@ -131,9 +131,12 @@ class Voice:
     @contextlib.contextmanager
     def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
         """Show how far long work is, on a terminal, when there is more than one thing to do; yield what counts one."""
+        if not self._remarks.is_terminal or total <= 1:
+            # A bar that is disabled still ends its line, before rich 14.3.
+            yield lambda: None
+            return
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-        is_shown = self._remarks.is_terminal and total > 1
-        with Progress(*columns, console=self._remarks, transient=True, disable=not is_shown) as bar:
+        with Progress(*columns, console=self._remarks, transient=True) as bar:
             task = bar.add_task(plain(description), total=total)
             yield lambda: bar.advance(task)
 

@@ -149,10 +149,13 @@ def read_certificate(der: bytes) -> Certificate:
 
 
 _UNREADABLE = (
-    ValueError, TypeError, UnsupportedAlgorithm,
+    ValueError, TypeError, KeyError, UnsupportedAlgorithm,
     x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
 )  # fmt: skip
-"""What ``cryptography`` raises for bytes that it cannot read as a certificate."""
+"""
+What ``cryptography`` raises for bytes that it cannot read as a certificate; version 49 answers a string type that it does
+not know with a ``KeyError``.
+"""
 
 
 def _read(der: bytes) -> Certificate:
