@@ -47,6 +47,8 @@ class World:
     collecting: HeldCertificate
     name: str = "bank"
     """What the policies are called; verdicts of a process are counted by it."""
+    reports_to: int = 0
+    """The port of a collector, if there is one."""
     events: list[Event] = field(default_factory=list)
     reported: list[Any] = field(default_factory=list)
 

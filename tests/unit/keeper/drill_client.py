@@ -9,20 +9,33 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pinscher
+from pinscher.keeper import Reporting
 from pinscher.updates import Intervals
 
 HOST = "bank.test"
 
 
 def main() -> None:
-    """Run until the standard input ends: KIND REPOSITORY ROOT STORE TRUST PORT EVERY."""
-    kind, repository, root, store, trust, port, every = sys.argv[1:]
+    """
+    Run until the standard input ends: KIND REPOSITORY ROOT STORE TRUST PORT TOKEN [EVERY].
+
+    Without EVERY the keeper has its own intervals, those that an application gets.
+    """
+    kind, repository, root, store, trust, port, token, *every = sys.argv[1:]
+    quick: dict[str, Any] = {}
+    if every:
+        quick["intervals"] = Intervals(every=timedelta(seconds=float(every[0])), least=timedelta(milliseconds=200))
     keeper = pinscher.Keeper(
-        repository, root=Path(root).read_bytes(), store=store, trust=trust, heal_seconds=8.0, most_patience=1.0,
-        intervals=Intervals(every=timedelta(seconds=float(every)), least=timedelta(milliseconds=200)),
-    )  # fmt: skip
+        repository,
+        root=Path(root).read_bytes(),
+        store=store,
+        trust=trust,
+        reporting=Reporting(tokens={"main": token}, trust=trust),
+        **quick,
+    )
     ending = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
     with keeper:
@@ -57,18 +70,25 @@ async def _requests(keeper: pinscher.Keeper, port: int, ending: threading.Event)
     """Make requests in an event loop; after a refusal wait for the refresh that it provoked."""
     while not ending.is_set():
         began = time.monotonic()
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=keeper.context, server_hostname=HOST)
-            writer.write(b"balance")
-            what = "served" if await reader.read(100) == b"balance" else "broken"
-            writer.close()
-        except pinscher.PinMismatchError:
-            what = "refused"
-        except OSError as error:
-            what = type(error).__name__
+        what = await _request(keeper, port)
         _tell(began, what, keeper)
         if what == "refused":
             await keeper.refreshed()
+
+
+async def _request(keeper: pinscher.Keeper, port: int) -> str:
+    """Make one request, and keep nothing of its connection: what lives when a policy comes is judged by it."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=keeper.context, server_hostname=HOST)
+        writer.write(b"balance")
+        what = "served" if await reader.read(100) == b"balance" else "broken"
+        writer.close()
+        await writer.wait_closed()
+    except pinscher.PinMismatchError:
+        return "refused"
+    except OSError as error:
+        return type(error).__name__
+    return what
 
 
 if __name__ == "__main__":

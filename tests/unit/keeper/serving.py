@@ -32,6 +32,8 @@ class Front:
     """Hands requests on to a collector that speaks in clear, and remembers what it answered 201 to, once by its key."""
 
     port: int
+    token: str = ""
+    """What an application reports with."""
     requests: int = 0
     stored: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)

@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pinscher.keeper.keeper import INTERVALS
+from pinscher.lab.server import TlsServer
+
+from .serving import Front, Served
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pinscher.reports import ViolationReport
 
     from .conftest import World
 
@@ -33,9 +40,9 @@ class Request:
 
 
 class Fleet:
-    """Client processes, and what they told so far."""
+    """Client processes, and what they told so far; *every* is what they are given of intervals, in place of their own."""
 
-    def __init__(self, world: World, every: float) -> None:
+    def __init__(self, world: World, *every: float, token: str = "none") -> None:
         root, trust = world.folder / "root.json", world.folder / "trust.pem"
         root.write_bytes(world.publisher.root)
         trust.write_bytes(world.root.pem)
@@ -44,7 +51,8 @@ class Fleet:
         self._processes = [
             subprocess.Popen(
                 [sys.executable, str(Path(__file__).parent / "drill_client.py"), kind, world.repository.address,
-                 str(root), str(world.folder / f"client{number}"), str(trust), str(world.bank.port), str(every)],
+                 str(root), str(world.folder / f"client{number}"), str(trust), str(world.bank.port), token,
+                 *map(str, every)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )
             for number, kind in enumerate(KINDS)
@@ -144,3 +152,79 @@ def test_an_unannounced_key_is_mended_by_the_bundle_that_names_it(
     # One for each minimum interval of each client, and each client's first.
     assert world.asked() - before <= len(KINDS) * ((ended - began) / 0.2 + 1)
     assert 4 * len(KINDS) <= counted
+
+
+SECONDS = 10.0
+"""How long after the unannounced change the mending bundle is published."""
+LEAST = INTERVALS.least.total_seconds()
+
+
+@pytest.fixture
+def front(world: World) -> Iterator[Front]:
+    """Return the collector of ``pinscher serve`` behind TLS, to which version 2 of the policy reports."""
+    served = Served(world.folder / "monitor")
+    world.stack.callback(served.close)
+    made = Front(served.port, token=served.token)
+    with TlsServer(world.collecting, protocol=made) as server:
+        world.reports_to = server.port
+        world.publish(2, "a", more=world.channel(server.port))
+        yield made
+
+
+def test_an_unannounced_key_is_mended_ten_seconds_later(
+    world: World, front: Front, record_property: Callable[[str, object], None]
+) -> None:
+    """
+    Ten seconds after an unannounced change of the key the mending bundle is published, to keepers with their own times.
+
+    From then on blocking clients lose no request and asyncio clients one at most; the refusals before it are counted in
+    heartbeats, one for one, and reported; the repository is asked once for each client and minimum interval.
+    """
+    fleet = Fleet(world, token=front.token)
+    try:
+        fleet.until(lambda told: told.what == "served", 3)
+        before, all_before = world.asked(), sum(world.repository.asked.values())
+        began = time.monotonic()
+        world.bank.show(world.keys["c"])
+        published: list[float] = []
+        timer = threading.Timer(SECONDS, lambda: published.append(_published(world)))
+        timer.start()
+        fleet.until(lambda told: told.what == "refused", 1)
+        front.wait(lambda one: len(_mismatches(one)) >= len(KINDS))
+        timer.join()
+        fleet.until(lambda told: told.what == "served" and told.began > published[0], 5)
+        seconds = time.monotonic() - began
+    finally:
+        fleet.close()
+    refused = [told for told in fleet.requests if told.what == "refused"]
+    lost = [[told for told in refused if told.client == number and told.began >= published[0]] for number in range(4)]
+    asked, asked_in_all = world.asked() - before, sum(world.repository.asked.values()) - all_before
+    for name, figure in (
+        ("requests", len(fleet.requests)), ("refused", len(refused)), ("lost", [len(one) for one in lost]),
+        ("asked", asked), ("asked in all", asked_in_all), ("seconds", round(seconds, 2)),
+    ):  # fmt: skip
+        record_property(name, figure)
+    assert {"served", "refused"} == {told.what for told in fleet.requests}
+    assert [0, 0] == [len(one) for kind, one in zip(KINDS, lost, strict=True) if kind == "blocking"]
+    assert [] == [one for kind, one in zip(KINDS, lost, strict=True) if kind == "asyncio" and len(one) > 1]
+    # Each client asks once at first, and once more for each minimum interval that is over.
+    most = len(KINDS) * (1 + int(seconds / LEAST))
+    assert asked <= most
+    # A look that finds nothing asks for a newer root and for the timestamp; one that finds a policy, for five files more.
+    assert asked_in_all <= 2 * most + 5 * len(KINDS)
+    assert [2] * len(KINDS) == [one.judged.version for one in _mismatches(front) if one.judged]
+    told_by = {beat.install: 0 for beat in front.heartbeats}
+    for beat in front.heartbeats:
+        told_by[beat.install] += sum(one.times for one in beat.counts if one.outcome == "no-matching-pin")
+    by_client = [sum(told.client == number for told in refused) for number in range(len(KINDS))]
+    assert sorted(by_client) == sorted(told_by.values())
+
+
+def _published(world: World) -> float:
+    """Publish the policy that mends, and return when it was there."""
+    world.publish(3, "c", more=world.channel(world.reports_to))
+    return time.monotonic()
+
+
+def _mismatches(front: Front) -> list[ViolationReport]:
+    return [one for one in front.reports if one.judged is not None and one.judged.outcome == "no-matching-pin"]

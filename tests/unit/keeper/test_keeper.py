@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pinscher
+from pinscher.keeper.healer import Doctor
 from pinscher.updates import Event, EventKind, Intervals, RepositoryUnreachableError
 from pinscher.updates.repository import override
 
@@ -122,6 +123,35 @@ def test_the_same_mismatch_waits_longer_each_time(world: World) -> None:
     world.publish(2, "b")
     keeper.updater.refresh()
     assert 2 == world.talk(keeper).policy.version
+
+
+def test_the_first_minute_of_a_mismatch_is_prompt(world: World) -> None:
+    """For a minute the same mismatch provokes again after the same five seconds, from then on after twice the time."""
+    keeper = world.keeper(intervals=Intervals(least=timedelta()))
+    keeper.updater.refresh()
+    world.bank.show(world.keys["b"])
+    verdict, now = refused(world, keeper), [1000.0]
+    doctor = Doctor(keeper.updater, least=5.0, most=60.0, clock=lambda: now[0])
+    pauses = []
+    for _ in range(18):
+        assert doctor.refresh(verdict, 1.0).startswith("nothing newer")
+        found = re.fullmatch(r"not asked again, .*; the next time in (\d+) s", doctor.refresh(verdict, 1.0))
+        assert found is not None
+        pauses.append(int(found[1]))
+        now[0] += pauses[-1]
+    assert [5] * 13 + [10, 20, 40, 60, 60] == pauses
+
+
+def test_who_asked_meanwhile_has_asked_for_all(world: World) -> None:
+    """A mismatch needs no refresh of its own where another was begun after it: nobody waits for the interval again."""
+    keeper = world.keeper(intervals=SLOW)
+    keeper.updater.refresh()
+    asked = keeper.updater.attempts
+    assert keeper._doctor.ask(1.0, before=asked - 1) is None
+    answer = keeper._doctor.ask(1.0, before=asked)
+    assert answer is not None
+    assert answer.startswith("not asked, ")
+    assert 1 == world.asked()
 
 
 def test_an_emergency_policy_is_used_and_the_alarm_rises(world: World, caplog: pytest.LogCaptureFixture) -> None:
