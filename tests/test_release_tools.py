@@ -54,7 +54,7 @@ def test_an_audit_without_its_program_says_that_nobody_was_asked() -> None:
     """Where pip-audit cannot be run the audit ends with 2, and says so."""
     if importlib.util.find_spec("pip_audit") is not None:
         pytest.skip("pip-audit is in this environment")
-    command = [sys.executable, HERE / "tools" / "audit.py"]
+    command = [sys.executable, str(HERE / "tools" / "audit.py")]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert 2 == answer.returncode
     assert answer.stderr.endswith("nobody could be asked about every version, so nothing is said of them\n")
@@ -65,7 +65,8 @@ def test_every_extra_is_installed_and_used() -> None:
     """Each extra of the package is installed by the tool, and each of them is imported or run afterwards."""
     tool = _tool("every_extra")
     assert {"", *EXTRAS} == set(tool.EXTRAS)
-    assert set() == set(tool.EXTRAS) - set(tool.IMPORTS) - set(tool.VERBS)
+    assert [] == [extra for extra in tool.EXTRAS if not tool.programs(extra)]
+    assert set() == {*tool.IMPORTS, *tool.VERBS} - set(tool.EXTRAS)
 
 
 @pytest.mark.parametrize("extra", ["", *EXTRAS])
@@ -73,10 +74,8 @@ def test_what_the_tool_runs_of_an_extra_ends_well(extra: str, tmp_path: Path) ->
     """Each import and each verb that the tool tries ends well here, where every extra is installed."""
     tool = _tool("every_extra")
     (tmp_path / "pins.toml").write_text(tool.POLICY)
-    programs = [["-c", tool.IMPORTS[extra]]] if extra in tool.IMPORTS else []
-    programs += [["-m", "pinscher.cli", *line.split()] for line in tool.VERBS.get(extra, ())]
-    for program in programs:
-        command = [sys.executable, *program]
+    for program in tool.programs(extra):
+        command: list[str] = [sys.executable, *program]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
         assert 0 == ran.returncode, ran.stderr
 

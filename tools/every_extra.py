@@ -29,6 +29,7 @@ IMPORTS = {
     "tpm": "import pinscher.store, tpm2_pytss",
     "hsm": "import pinscher.updates.repository; from securesystemslib.signer import HSMSigner; HSMSigner",
     "monitor": "import pinscher.monitor",
+    "monitor-cluster": "import pinscher.monitor",
 }
 VERBS = {
     "cli": ["lint --fail-on error pins.toml", "diff pins.toml pins.toml", "export csv --policy pins.toml"],
@@ -59,6 +60,13 @@ def main() -> int:
     return 1 if failed or (missing and os.environ.get("CI")) else 0
 
 
+def programs(extra: str) -> list[list[str]]:
+    """Return how an extra is used; one that nothing is said of is used like the package without one."""
+    imported = IMPORTS.get(extra, "" if extra in VERBS else IMPORTS[""])
+    started = [["-m", "pinscher.cli", *line.split()] for line in VERBS.get(extra, ())]
+    return [["-W", "error", "-c", imported], *started] if imported else started
+
+
 def built(folder: Path) -> Path:
     """Build the wheel of this tree."""
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, HERE]
@@ -74,8 +82,7 @@ def tried(python: str, wheel: Path, extra: str, home: Path) -> str:
     (home / "pins.toml").write_text(POLICY)
     wanted = f"{wheel}[{extra}]" if extra else str(wheel)
     steps = [["-m", "pip", "--disable-pip-version-check", "install", "--quiet", wanted], ["-m", "pip", "check"]]
-    steps += [["-W", "error", "-c", IMPORTS[extra]]] if extra in IMPORTS else []
-    steps += [["-m", "pinscher.cli", *line.split()] for line in VERBS.get(extra, ())]
+    steps += programs(extra)
     for step in steps:
         ran = subprocess.run([inside, *step], cwd=home, capture_output=True, text=True, check=False, timeout=600)
         if ran.returncode:
