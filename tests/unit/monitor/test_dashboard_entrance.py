@@ -10,6 +10,7 @@ import pytest
 
 from pinscher.monitor.accounts import LINK_LIFETIME
 from pinscher.monitor.audit import KEPT
+from pinscher.monitor.database import Database
 from pinscher.monitor.errors import MonitorError, UnknownRecordError
 from pinscher.monitor.passwords import Cost, Passwords, check
 from pinscher.monitor.sessions import IDLE, LONGEST, form_token
@@ -17,7 +18,8 @@ from pinscher.monitor.web.pages.site import InvalidAddressError, Site
 from tests.unit.monitor.dashboard_scene import AT, PASSWORD, URL, Browser, Dashboard, Forms, said
 
 if TYPE_CHECKING:
-    from pinscher.monitor.database import Database
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 SECURE = "https://monitor.example"
@@ -33,6 +35,14 @@ PAGES = (
     "/timeline",
     "/reports",
 )
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Return an empty SQLite database; PostgreSQL gets the same statements from the tests of the pages."""
+    opened = await Database.in_folder(tmp_path / "data")
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -281,6 +291,7 @@ async def test_a_body_that_is_no_form_is_refused(dashboard: Dashboard) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
 
     async def sent(content: bytes, **headers: str) -> int:
+        """Send a body, and return the status of the answer."""
         answer = await browser.client.post("/logout", content=content, headers={"Origin": URL} | headers)
         return answer.status_code
 

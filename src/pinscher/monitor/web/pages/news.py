@@ -17,6 +17,7 @@ async def news(visit: Visit) -> Response:
     cookie = visit.desk.site.cookie(visit.request, SESSION)
 
     async def is_welcome() -> bool:
+        """Tell whether the session goes on."""
         return await visit.desk.sessions.of(cookie, at=visit.monitor.now(), is_used=False) is not None
 
     response = visit.desk.live.response(is_welcome)

@@ -158,6 +158,7 @@ def page(path: str, handler: Handler, *, method: str = "GET", need: Need = Need.
     """Return the route of a page or of a form that a role is needed for."""
 
     async def guarded(request: Request) -> Response:
+        """Answer a request, or say what is refused."""
         desk: Desk = request.app.state.desk
         visit = Visit(request, desk, None, visitor=desk.site.cookie(request, VISITOR) or secrets.token_urlsafe(32))
         try:
