@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -237,8 +238,36 @@ def test_every_outcome_is_documented(outcome: pinscher.Outcome) -> None:
 PAGES = sorted(path for path in [HERE / "README.md", *DOCS.rglob("*.md")])
 
 
+def _anchors(page: Path) -> set[str]:
+    """Return what the headings of a page are linked by: small letters, hyphens for blanks, and nothing else but digits."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _links(page: Path) -> list[str]:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HERE)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    """A relative link of a page leads to a file that is there."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+    """A relative link of a page leads to a file that is there, and its anchor to a heading."""
+    for link in _links(page):
+        target, _, anchor = link.partition("#")
+        if not target.startswith(("https:", "http:", "mailto:")):
+            led = page.parent / target if target else page
+            assert led.exists(), link
+            assert not anchor or led.suffix != ".md" or anchor in _anchors(led), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HERE)))
+def test_links_to_elsewhere_have_the_form_of_one(page: Path) -> None:
+    """A link to elsewhere is https, names a host of the public tree and no user, and ends in no sign of a sentence."""
+    for link in _links(page):
+        if not link.startswith(("https:", "http:")):
+            continue
+        parts = urlsplit(link)
+        assert ("https", None) == (parts.scheme, parts.username), link
+        assert re.fullmatch(r"([a-z0-9-]+\.)+[a-z]{2,}", parts.hostname or ""), link
+        assert not link.endswith((".", ",", ";", ":")), link
