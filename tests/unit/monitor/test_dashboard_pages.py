@@ -15,6 +15,7 @@ from pinscher.monitor.findings import Finding, Severity
 from pinscher.monitor.sightings import Sightings
 from pinscher.monitor.tables import endpoints as endpoints_table
 from pinscher.monitor.tables import heartbeats, incidents, millis, reports
+from pinscher.monitor.tokens import Role
 from pinscher.monitor.web.pages.calendar import certificate_terms, policy_terms
 from pinscher.monitor.web.pages.chain_drawing import compared
 from pinscher.monitor.web.pages.shown import apart, clock, counted, plain, short, short_pin
@@ -253,6 +254,18 @@ async def test_a_finding_is_acknowledged_and_silenced_with_a_reason(dashboard: D
     form = Forms((await browser.get(here)).text).forms[f"{here}/acknowledge"]
     gone = await browser.post("/findings/99999999999999999999/acknowledge", form | {"reason": "x"})
     assert (404, True) == (gone.status_code, "no open finding" in gone.text)
+
+
+async def test_what_a_token_changes_is_in_the_log_too(dashboard: Dashboard) -> None:
+    """A program that acknowledges a finding stands in the log as whose token it has; what only looks does not."""
+    await _find(dashboard, ("unreachable", Severity.WARNING))
+    token = await dashboard.monitor.tokens.make(Role.OPERATOR, "pager", at=AT)
+    client, headers = Browser(dashboard).client, {"Authorization": f"Bearer {token}"}
+    number = (await client.get("/api/findings", headers=headers)).json()["findings"][0]["id"]
+    path = f"/api/findings/{number}/acknowledge"
+    assert 201 == (await client.post(path, json={"reason": "on it"}, headers=headers)).status_code
+    assert 400 == (await client.post(path, json={"reason": ""}, headers=headers)).status_code
+    assert [("token of pager", "acknowledgeFinding", path)] == await dashboard.deeds()
 
 
 async def test_an_incident_is_drawn_and_acknowledged(dashboard: Dashboard) -> None:

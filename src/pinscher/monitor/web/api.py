@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from pinscher.errors import escaped
 from pinscher.host import canonical_host
+from pinscher.monitor.audit import Audit, Deed
 from pinscher.monitor.clients import WINDOW, blast_radius
 from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.tokens import Role
@@ -165,16 +166,23 @@ def _paged(name: str, rows: list[dict[str, Any]], most: int) -> dict[str, Any]:
 
 def _route(operation: Operation, handler: Handler) -> Route:
     async def guarded(request: Request) -> Response:
-        require_operator(request)
+        holder, monitor = require_operator(request), monitor_of(request)
         try:
-            return answer(await handler(request, monitor_of(request)), operation.status)
+            shown = await handler(request, monitor)
         except ValueError as error:
             # A host or a certificate that is none, found by the ground floor.
             raise MonitorError(str(error)) from None
+        if operation.name in _CHANGES:
+            address = request.client.host if request.client else ""
+            deed = Deed(who=f"token of {holder}", what=operation.name, address=address, about=request.url.path)
+            await Audit(monitor.database).note(deed, at=monitor.now())
+        return answer(shown, operation.status)
 
     return Route(operation.path, guarded, methods=[operation.method])
 
 
+_CHANGES = frozenset({"acknowledgeFinding", "silenceFinding", "acknowledgeIncident", "makeApplication"})
+"""What is written into the audit log; the rest changes nothing."""
 _PAGE = {"after": {"type": "integer"}, "limit": {"type": "integer"}}
 _STATE = {"state": {"type": "string", "enum": ["open", "all"]}}
 
