@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy import insert
+
+from pinscher.monitor.database import Database
+from pinscher.monitor.findings import Sighting
+from pinscher.monitor.sightings import Sightings
+from pinscher.monitor.tables import endpoints, millis, policies
+from pinscher.pin import Pin
+from pinscher.verdict import Outcome
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.unit.monitor.dashboard_process import Bank, Eyes, running_browser
+from tests.unit.monitor.dashboard_process import HOST, Bank, Eyes, running_browser
 
 PAGES = {
     "overview": "/", "endpoints": "/endpoints", "endpoint": "/endpoints/1", "timeline": "/timeline", "incidents": "/incidents",
@@ -18,13 +29,49 @@ PAGES = {
 }  # fmt: skip
 
 
+def past(bank: Bank) -> None:
+    """Leave a past of some months in the database: two policies before this one, and a key before this one."""
+    asyncio.run(_past(bank))
+
+
+async def _past(bank: Bank) -> None:
+    now = datetime.now(UTC)
+    database = await Database.in_folder(bank.folder / "data")
+    document = bank.policy.to_json().decode()
+    former = [
+        bank.root.issue(HOST, not_before=now - timedelta(days=start), not_after=now - timedelta(days=start - 90))
+        for start in (140, 82)
+    ]
+    async with database.writing() as connection:
+        for version, days in ((12, 75), (13, 33)):
+            row = {"digest": f"{version:064x}", "name": "bank-app", "version": version, "document": document}
+            await connection.execute(insert(policies).values(row | {"seen": millis(now - timedelta(days=days))}))
+        made = insert(endpoints).values(host=HOST, port=bank.server.port).returning(endpoints.c.id)
+        number = (await connection.execute(made)).scalar_one()
+        for held, first, last in ((former[0], 88, 79), (former[1], 79, 49), (bank.held, 49, 0)):
+            chain = (*held.chain, bank.root.certificate)
+            times = {
+                "first": now - timedelta(days=first),
+                "last": now - timedelta(days=last),
+                "times": (first - last) * 288,
+            }
+            matched = Pin.of(held.der)
+            seen = Sighting(**times, presented=held.chain, validated=chain, outcome=Outcome.MATCH, matched=matched)
+            await Sightings(database).add(connection, number, seen)
+    await database.close()
+
+
 def main() -> None:
     """Take a picture of every page in light and dark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--width", type=int, default=1280)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Bank(Path(folder)).open() as bank, running_browser() as browser:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Bank(Path(folder)).open(before=past) as bank,
+        running_browser() as browser,
+    ):
         bank.beat(41, 14)
         bank.beat(6, 13)
         bank.beat(2, 13, "no-matching-pin")

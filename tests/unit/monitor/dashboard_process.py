@@ -26,7 +26,7 @@ from pinscher.tls import PinMismatchError, PinnedContext
 from tests.certificates import NOBODY_KNOWS, attribute, certificate, key_info
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -58,15 +58,18 @@ class Bank:
         self.backup = self.root.issue(HOST)
         self.token = self.operator = self.link = ""
         self.port = 0
+        self.more: tuple[str, ...] = ()
+        """More options of the monitor."""
 
     @contextlib.contextmanager
-    def open(self, interval: float = 2) -> Iterator[Self]:
-        """Run everything."""
+    def open(self, interval: float = 2, before: Callable[[Self], None] = lambda _: None) -> Iterator[Self]:
+        """Run everything; *before* may leave something in the database first."""
         with TlsServer(self.held) as self.server, TlsServer(self.channel, protocol=self._pass_on) as self.proxy:
             self._write()
+            before(self)
             command = [
                 sys.executable, "-m", "pinscher.cli", "serve", "--policy", "pins.toml", "--data", "data", "--listen", "127.0.0.1:0",
-                "--endpoint", f"{HOST}:{self.server.port}", "--ca-file", "root.pem", "--interval", str(interval), "--json",
+                "--endpoint", f"{HOST}:{self.server.port}", "--ca-file", "root.pem", "--interval", str(interval), "--json", *self.more,
             ]  # fmt: skip
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
             try:
