@@ -9,7 +9,7 @@ import ipaddress
 import json
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from pinscher.cli.log_options import log_options
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import STDIN, json_option, reach_options
 from pinscher.cli.repository_options import repository_options
+from pinscher.cli.serving import place_options
 from pinscher.cli.voice import ExitCode, Voice
 from pinscher.errors import PinningError, escaped
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pinscher.cli.log_options import FollowedLogs
     from pinscher.cli.reading import Reach
     from pinscher.cli.repository_options import FollowedRepository
+    from pinscher.cli.serving import Place
     from pinscher.monitor.database import Database
     from pinscher.monitor.reloading import PolicyFile
     from pinscher.monitor.web.pages.desk import Desk
@@ -49,8 +51,7 @@ JSON: {an object} on a line for each event, on standard output
 
 @click.command(epilog=_FIELDS)
 @click.option("--policy", "policy_file", required=True, metavar="FILE", help="The policy, TOML or JSON; '-' is stdin.")
-@click.option("--data", required=True, type=click.Path(path_type=Path), metavar="DIR",
-              help="The folder of the database; made where it is missing.")  # fmt: skip
+@place_options
 @click.option("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", show_default=True,
               help="Where to listen; port 0 is any free one.")  # fmt: skip
 @click.option("--endpoint", "endpoints", multiple=True, metavar="HOST[:PORT]",
@@ -67,7 +68,7 @@ JSON: {an object} on a line for each event, on standard output
 @reach_options
 @json_option
 def serve(
-    policy_file: str, data: Path, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
+    policy_file: str, place: Place, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
     new_link: bool, url: str | None, alerts: Path | None, followed: FollowedLogs,
     repository: FollowedRepository, reach: Reach, is_json: bool,
 ) -> int:  # fmt: skip
@@ -82,7 +83,7 @@ def serve(
     """
     voice = Voice()
     plan = Plan(
-        policy=load_policy(policy_file), data=data, listen=_address(listen), reach=reach,
+        policy=load_policy(policy_file), place=place, listen=_address(listen), reach=reach,
         policy_file=None if policy_file == STDIN else policy_file, followed=followed, repository=repository,
         endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
         is_token_wanted=new_token, is_link_wanted=new_link, url=url,
@@ -99,7 +100,7 @@ class Plan:
     """What was asked for."""
 
     policy: Policy
-    data: Path
+    place: Place
     listen: tuple[str, int]
     reach: Reach
     policy_file: str | None
@@ -139,24 +140,26 @@ def _address(text: str) -> tuple[str, int]:
 
 async def _serve(plan: Plan, teller: _Teller) -> None:
     try:
-        from pinscher.monitor.database import Database  # noqa: PLC0415  (the help does not pay for it)
+        from pinscher.monitor.monitor import Monitor  # noqa: PLC0415  (the help does not pay for it)
     except ImportError as error:
         raise PinningError(str(error)) from None
-    from pinscher.monitor.monitor import Monitor, Settings  # noqa: PLC0415
     from pinscher.monitor.web import application  # noqa: PLC0415
     from pinscher.monitor.web.pages.desk import Desk  # noqa: PLC0415
     from pinscher.monitor.web.server import listening, server_of  # noqa: PLC0415
     from pinscher.monitor.web.server import serve as run  # noqa: PLC0415
 
-    database = await Database.in_folder(plan.data)
-    try:
+    broker = plan.place.broker_address()
+    database = await plan.place.opened()
+    async with contextlib.AsyncExitStack() as leaving:
+        leaving.push_async_callback(database.close)
         alerting = await _alerting(plan, database)
         named = plan.reach.trust.ca_file is not None
-        settings = Settings(
-            interval=plan.interval, trust_named=named, transparency=plan.followed.settings(),
-            updater=plan.repository.updater(plan.data), policy_file=_policy_file(plan),
+        settings = replace(
+            plan.place.settings(), interval=plan.interval, trust_named=named, transparency=plan.followed.settings(),
+            updater=plan.repository.updater(plan.place.data), policy_file=_policy_file(plan),
         )  # fmt: skip
-        monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings)
+        monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings, broker=broker)
+        leaving.push_async_callback(monitor.close)
         await monitor.begin(plan.endpoints)
         with _listener(listening, plan.listen) as listener:
             desk = Desk.of(monitor, url=plan.url)
@@ -166,8 +169,6 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
             await _introduce(plan, desk, teller, listener)
             await run(server, listener, alerting(monitor.work()))
         teller.tell("stopped", "stopped")
-    finally:
-        await database.close()
 
 
 async def _alerting(plan: Plan, database: Database) -> Callable[[Awaitable[object]], Awaitable[object]]:
@@ -211,10 +212,11 @@ async def _introduce(plan: Plan, desk: Desk, teller: _Teller, listener: socket.s
     monitor, now = desk.monitor, datetime.now(UTC)
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    if plan.is_token_wanted or not monitor.tokens.has_operator:
+    is_showing = monitor.settings.role.is_showing
+    if plan.is_token_wanted or (is_showing and not monitor.tokens.has_operator):
         token = await monitor.tokens.make(Role.OPERATOR, "operator", at=now)
         teller.tell("token", f"operator's token, shown this once: {token}", token=token)
-    if plan.is_link_wanted or not await desk.accounts.has_operator():
+    if plan.is_link_wanted or (is_showing and not await desk.accounts.has_operator()):
         secret = await desk.accounts.invite("", Standing.OPERATOR, by="pinscher serve", at=now)
         link = f"{desk.site.url or url}/welcome/{secret}"
         teller.tell("link", f"to make an operator's account, open within an hour, once: {link}", url=link)

@@ -54,15 +54,13 @@ class Place:
             raise PinningError(str(error)) from None
         return broker_url(self.broker)
 
-    def settings(self, *, interval: timedelta, trust_named: bool) -> Settings:
-        """Return how the monitor works here."""
+    def settings(self) -> Settings:
+        """Return what a monitor is told of this place."""
         from pinscher.monitor.monitor import Settings  # noqa: PLC0415
         from pinscher.monitor.roles import ProcessRole  # noqa: PLC0415
         from pinscher.monitor.vantage import checked_vantage  # noqa: PLC0415
 
         return Settings(
-            interval=interval,
-            trust_named=trust_named,
             vantage=checked_vantage(self.vantage),
             role=ProcessRole(self.role),
             takeover=self.takeover,

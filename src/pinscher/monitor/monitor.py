@@ -21,6 +21,8 @@ from pinscher.monitor.ledger import Ledger
 from pinscher.monitor.limits import APPLICATION_RATE, STRANGER_RATE, Limiter, Rate
 from pinscher.monitor.oversight import OVERSIGHT_RULES, Oversight
 from pinscher.monitor.reloading import RELOADING_RULES
+from pinscher.monitor.roles import ProcessRole
+from pinscher.monitor.schedule import LEASE
 from pinscher.monitor.tables import events, findings, heartbeats, millis, policies, reports
 from pinscher.monitor.tokens import Tokens
 from pinscher.monitor.transparency.watching import TRANSPARENCY_RULES, LogSettings, Transparency
@@ -32,6 +34,7 @@ from pinscher.probe import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pinscher.monitor.broker import JetStream, ProbeLine, ReportLine
     from pinscher.monitor.database import Database
     from pinscher.monitor.reloading import PolicyFile
     from pinscher.monitor.watch import Look
@@ -59,6 +62,9 @@ class Settings:
     transparency: LogSettings = field(default_factory=LogSettings)
     updater: Updater | None = None
     policy_file: PolicyFile | None = None
+    role: ProcessRole = ProcessRole.ALL
+    takeover: timedelta = LEASE / 2
+    """After how long somebody else does what a process was lost with."""
 
 
 @dataclass(slots=True)
@@ -81,14 +87,18 @@ class Monitor:
     transparency: Transparency
     oversight: Oversight
     named: tuple[Endpoint, ...] = ()
+    reports: ReportLine | None = None
+    probes: ProbeLine | None = None
+    brokers: Sequence[JetStream] = ()
     refused: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     async def open(
         cls, database: Database, policy: Policy, look: Look, *, settings: Settings | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC), clock: Callable[[], float] = time.monotonic,
+        broker: str | None = None,
     ) -> Self:  # fmt: skip
-        """Wire a monitor together on an open database."""
+        """Wire a monitor together on an open database; *broker* is the address of a NATS server that others share."""
         settings = settings or Settings()
         intake = Intake(database)
         monitor = cls(
@@ -99,6 +109,7 @@ class Monitor:
             watch=Watch(
                 database, policy, look, now=now, interval=settings.interval, workers=settings.workers,
                 trust_named=settings.trust_named, vantage=settings.vantage,
+                lease_time=2 * settings.takeover,
             ),
             intake=intake,
             collector=Collector(intake),
@@ -112,15 +123,44 @@ class Monitor:
             oversight=Oversight(database, settings.updater, now=now),
         )  # fmt: skip
         await monitor.tokens.load()
+        if broker is not None:
+            await monitor._connect(broker)
         return monitor
+
+    async def _connect(self, url: str) -> None:
+        """Hand to others, and take from them, over a NATS server."""
+        from pinscher.monitor.broker import ProbeLine, ReportLine  # noqa: PLC0415  (a package that few need)
+
+        brokers = []
+        if self.settings.role.is_collecting:
+            stream, self.reports = ReportLine.at(url, self.intake.commit, patience=self.settings.takeover)
+            self.intake = Intake(self.database, keep=self.reports.hand_in)
+            self.collector = Collector(self.intake, most_recognised=0)
+            brokers.append(stream)
+        if self.settings.role.is_probing:
+            stream, self.probes = ProbeLine.at(url, self.watch)
+            brokers.append(stream)
+        for stream in brokers:
+            try:
+                await stream.startup()
+            except MonitorError:
+                await self.close()
+                raise
+            self.brokers = [*self.brokers, stream]
+
+    async def close(self) -> None:
+        """Leave the broker."""
+        for stream in self.brokers:
+            await stream.shutdown()
 
     async def begin(self, named: Sequence[Endpoint] = ()) -> None:
         """Note the policy, and watch what it lists by its full name; an endpoint in *named* stands for its host."""
         at, self.named = self.now(), tuple(named)
         is_anew = await self._note_policy(at)
         wanted = endpoints_of(self.policy, named)
-        await self.watch.schedule.watch(wanted, at=at, is_anew=is_anew)
-        await self._close_gone(wanted, at)
+        if self.settings.role.is_probing:
+            await self.watch.schedule.watch(wanted, at=at, is_anew=is_anew)
+            await self._close_gone(wanted, at)
 
     async def replace_policy(self, policy: Policy) -> None:
         """Judge by another policy from now on, and watch what it lists."""
@@ -154,17 +194,24 @@ class Monitor:
         await self.ledger.close_gone(gone, at=at)
 
     async def work(self) -> NoReturn:
-        """Look, write, group and tidy, for ever."""
+        """Look, write, group and tidy, as far as it is this process's part, for ever."""
+        role = self.settings.role
         async with asyncio.TaskGroup() as tasks:
             if self.settings.policy_file is not None:
                 tasks.create_task(self._often(timedelta(seconds=5), self.reload))
-            tasks.create_task(self.intake.run())
-            tasks.create_task(self.watch.run())
-            tasks.create_task(self._often(timedelta(seconds=1), self.group))
-            tasks.create_task(self._often(timedelta(minutes=1), self.listen))
-            tasks.create_task(self._often(timedelta(seconds=10), self.follow_logs))
-            tasks.create_task(self._often(timedelta(minutes=1), self.oversee))
-            tasks.create_task(self._often(timedelta(hours=1), self.tidy))
+            tasks.create_task(self._often(timedelta(seconds=2), self.tokens.load))
+            if role.is_collecting:
+                tasks.create_task(self.intake.run())
+            if role.is_probing:
+                tasks.create_task((self.probes or self.watch).run())
+            if self.reports is not None:
+                tasks.create_task(self.reports.run())
+            if role.is_showing:
+                tasks.create_task(self._often(timedelta(seconds=1), self.group))
+                tasks.create_task(self._often(timedelta(minutes=1), self.listen))
+                tasks.create_task(self._often(timedelta(seconds=10), self.follow_logs))
+                tasks.create_task(self._often(timedelta(minutes=1), self.oversee))
+                tasks.create_task(self._often(timedelta(hours=1), self.tidy))
         raise AssertionError("the monitor's work does not end")
 
     async def _often(self, pause: timedelta, chore: Callable[[], Any]) -> NoReturn:

@@ -24,7 +24,10 @@ def application(monitor: Monitor, more: Sequence[BaseRoute] = (), *, desk: Desk 
 
     *more* are the routes of other rooms, after those of this one; *desk* is the dashboard, where it is not a plain one.
     """
-    routes = [*health.ROUTES, *collecting.ROUTES, *api.ROUTES, *openapi.ROUTES, *pages.ROUTES, *more]
+    role = monitor.settings.role
+    routes: list[BaseRoute] = [*health.ROUTES, *(collecting.ROUTES if role.is_collecting else ())]
+    if role.is_showing:
+        routes += [*api.ROUTES, *openapi.ROUTES, *pages.ROUTES, *more]
     app = Starlette(routes=routes, exception_handlers=dict(HANDLERS))
     app.state.monitor = monitor
     app.state.desk = desk or Desk.of(monitor)
