@@ -97,16 +97,15 @@ class Reports:
     def begin(self) -> Reporter | None:
         """Return what tells, begun if it was not and the policy in force names a channel (rule 1)."""
         reporter = self._reporter
-        if reporter is not None or self._is_stopped or not self._policy().reporting:
+        if (reporter is not None and not self._early) or self._is_stopped or not self._policy().reporting:
             return reporter
         with self._lock:
             if self._reporter is None and not self._is_stopped:
                 self._reporter = self._begun()
-            early, self._early = self._early, collections.deque(maxlen=ALARMS_KEPT)
-        if self._reporter is not None:
-            for alarm in early:
-                self._reporter.on_alarm(alarm)
-        return self._reporter
+            reporter = self._reporter
+            while reporter is not None and self._early:
+                reporter.on_alarm(self._early.popleft())
+        return reporter
 
     def _begun(self) -> Reporter:
         self._pulse = self._pulse or Pulse(self._counted, _version(), self._log_head)
@@ -132,7 +131,10 @@ class Reports:
         """Tell an alarm to every channel; a forked log has a heartbeat sent, which tells which log this client sees."""
         alarm, reporter = alarm_of(event), self.begin()
         if reporter is None:
-            self._early.append(alarm)
+            with self._lock:
+                self._early.append(alarm)
+            # A policy that names a channel may have come meanwhile.
+            self.begin()
             return
         reporter.on_alarm(alarm)
         if event.kind is EventKind.FORKED and time.monotonic() >= self._quiet_until:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,16 @@ from collecting import Collector
 
 import pinscher
 from pinscher.keeper import Reporting
+from pinscher.keeper.reporting import _in_child
 from pinscher.lab.authority import Authority
 from pinscher.lab.protocols.http import response
 from pinscher.lab.server import TlsServer
 from pinscher.reports import FolderVault, Kind, Spool, read_heartbeat, read_report
 from pinscher.store import KeptKey, KeyFile, SealedStore
-from pinscher.updates import SealedBundleStore
+from pinscher.updates import EventKind, SealedBundleStore
 from pinscher.updates.repository import start_log
 
-from .conftest import HOST
+from .conftest import HOST, real
 from .serving import Front, Served
 
 if TYPE_CHECKING:
@@ -272,6 +274,68 @@ def test_without_a_disk_reports_wait_in_memory(
         refuse(world, keeper)
         collector.wait(1)
     assert "reports wait in memory" in caplog.text
+
+
+def test_more_processes_than_places(
+    world: World, server: TlsServer, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every place beside a store is taken, reports wait in memory."""
+    monkeypatch.setattr("pinscher.keeper.spooling.MOST_PROCESSES", 1)
+    world.publish(2, "a", more=world.channel(server.port))
+    first, second = (world.keeper(reporting=reporting(world)) for _ in range(2))
+    for keeper in (first, second):
+        keeper.start()
+        assert {} == keeper.reports.failures
+    refuse(world, second)
+    collector.wait(1)
+    assert ["reports-0"] == [path.name for path in (world.folder / "store").glob("reports-*")]
+
+
+def test_a_channel_that_is_gone_is_told_nothing(world: World, server: TlsServer, collector: Collector) -> None:
+    """What waits for a channel that the policy in force does not name any more stays where it is, and why is known."""
+    world.publish(2, "a", more=world.channel(server.port, name="old"))
+    collector.answer = lambda _: response(503, b"")
+    with world.keeper(reporting=reporting(world)) as keeper:
+        refuse(world, keeper)
+    asked = len(collector.requests)
+    world.bank.show(world.keys["a"])
+    world.publish(3, "a", more=world.channel(server.port))
+    with world.keeper(reporting=reporting(world)) as keeper:
+        assert asyncio.run(keeper.refreshed(20))
+        refuse(world, keeper)
+        keeper.close()
+    assert {"old", "main"} == {
+        name.rpartition(".")[2]
+        for name in os.listdir(world.folder / "store" / "reports-0")
+        if name.startswith("spool.")
+    }
+    assert asked < len(collector.requests)
+
+
+def test_a_child_forgets_what_is_its_parents(world: World, server: TlsServer, collector: Collector) -> None:
+    """What was begun is left to the parent, and a place is taken anew for the first thing that there is to tell."""
+    world.publish(2, "a", more=world.channel(server.port).replace('["refresh", "override"]', '["abort"]'))
+    keeper = world.keeper(reporting=reporting(world))
+    keeper.updater.refresh()
+    parents = keeper.reports.begin()
+    assert parents is not None
+    assert () == parents.spool.items()
+    _in_child()
+    refuse(world, keeper)
+    collector.wait(1)
+    assert parents is not keeper.reports.begin()
+    assert parents.stop(10)
+
+
+def test_a_mismatch_tells_that_pins_have_expired(world: World) -> None:
+    """A mismatch on a host whose pins are past their time raises that alarm too, before any refresh does."""
+    past = 'on-mismatch = ["abort"]\nexpires = 2026-01-01T00:00:00Z'
+    world.publish(2, "a", more=past)
+    moment = [real() - timedelta(days=3650)]
+    keeper = world.keeper(now=lambda: moment[0], embedded=world.policy(2, "a", more=past))
+    moment[0] = real()
+    refuse(world, keeper)
+    assert [EventKind.EXPIRED] == [event.kind for event in world.events]
 
 
 class Forgetful:
