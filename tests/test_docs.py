@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from pinscher.entry import Mode, OnExpiry, Redirects, Role, Rung, UnlistedHosts
 
 if TYPE_CHECKING:
     import enum
+    from types import ModuleType
 
 HERE = Path(__file__).parent.parent
 DOCS = HERE / "docs"
@@ -71,6 +74,17 @@ def test_every_event_figure_and_variable_is_documented() -> None:
     """The pages of events, figures and environment variables have every name of the source, and none that is gone."""
     checked = _checked("names_reference.py")
     assert (0, "the pages of names are current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def test_every_public_name_of_a_room_is_documented() -> None:
+    """The page of the rooms has every name of every room's ``__all__``, with the first sentence of its docstring."""
+    checked = _checked("rooms_reference.py")
+    assert (0, "the page of the rooms is current\n") == (checked.returncode, checked.stdout), checked.stderr
+
+
+def test_every_public_name_of_a_room_has_its_sentence() -> None:
+    """No row of the page of the rooms is without a sentence."""
+    assert "see its own page" not in _page("rooms.md")
 
 
 def test_the_drawing_is_current() -> None:
@@ -184,6 +198,20 @@ def test_every_verb_is_documented(verb: str) -> None:
         env={"COLUMNS": "80", "PATH": "/usr/bin:/bin"},
     ).stdout
     assert printed.replace("python -m pinscher.cli", "pinscher") in _page("cli.md")
+
+
+def test_the_reference_of_the_command_line_has_every_verb_and_no_other() -> None:
+    """Each verb, and each verb of a verb that is several, has a heading in its order, and no heading is of anything else."""
+    expected = [
+        f"## `pinscher {name}`"
+        for verb in VERBS
+        for name in (verb, *(f"{verb} {one}" for one in getattr(_module_of(verb), "COMMANDS", ())))
+    ]
+    assert expected == [line for line in _page("cli.md").splitlines() if line.startswith("## ")]
+
+
+def _module_of(verb: str) -> ModuleType:
+    return import_module(f"pinscher.cli.{verb}_" if iskeyword(verb) else f"pinscher.cli.{verb}")
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.NONE])
