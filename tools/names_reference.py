@@ -64,6 +64,7 @@ ENVIRONMENT = {
     "PINSCHER_LAB_NAME": "`NAME` stands for the name of any value: `pinscher lab run --help` lists them; for a program under test.",
     "PINSCHER_DATABASE": "The database of `pinscher serve`; an address with a password is better here than on the command line.",
     "PINSCHER_BROKER": "The broker of `pinscher serve`.",
+    "PINSCHER_MONITOR_TOKEN": "The operator's token with which `pinscher gate` and others ask a monitor; better here than on the command line.",
     "XDG_CACHE_HOME": "The folder of caches, in which the lab keeps its mitmproxy.",
     "PYTHONPATH": "Gets one folder in front, by `run` and `discover`, so that their hook is found.",
     "CREDENTIALS_DIRECTORY": "A service's credentials: a key in this folder may belong to root.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from pinscher.cli.deployed import (
     told_shares,
 )
 from pinscher.cli.diff import code
+from pinscher.cli.heard import heard_lines, heard_objects, heard_options
 from pinscher.cli.moment import at_option
 from pinscher.cli.reading import json_option
 from pinscher.cli.voice import Tally, Voice
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from pinscher.cli.heard import HeardClients
     from pinscher.errors import PinningError
     from pinscher.probe.buildable import BuildablePaths
     from pinscher.rotation.deployments import Deployment
@@ -56,6 +59,9 @@ users that would be refused, as text, or null if it is not known}, ...}
     advice         what to do, or null
     path           the path that decided, leaf first, as in
                    'pinscher show', or null
+  clients          of --clients, for each host: {host, clients, refusing,
+                   unknown, versions: {policy and version: how many refuse},
+                   answer: accepts, refuses or cannot-tell}
 """
 
 
@@ -69,6 +75,7 @@ users that would be refused, as text, or null if it is not known}, ...}
 @click.option("--deployed", "files", multiple=True, metavar="FILE", help="A policy, or an application's file (an APK, "
               "NAME=FILE for another platform's), that clients have; may be given more than once.")  # fmt: skip
 @deployments_option
+@heard_options
 @click.option("--ca-file", type=click.Path(), metavar="FILE", help="Roots that clients trust, in place of this "
               "machine's.")  # fmt: skip
 @at_option
@@ -81,6 +88,7 @@ def gate(
     hosts: tuple[str, ...],
     files: tuple[str, ...],
     inventories: tuple[str, ...],
+    heard: HeardClients,
     ca_file: str | None,
     at: datetime,
     is_markdown: bool,
@@ -96,21 +104,35 @@ def gate(
     voice = Voice()
     if is_json and is_markdown:
         raise click.UsageError("--json and --markdown are two answers: give one of them")
-    if not files and not inventories:
-        raise click.UsageError("nothing is deployed: give --deployed FILE or --deployments FILE")
+    if not files and not inventories and not heard.is_monitor:
+        raise click.UsageError("nothing is deployed: give --deployed FILE, --deployments FILE or --clients URL")
     deployed, failed = all_deployed(files, inventories)
     for _, error in failed:
         voice.error(str(error))
     new = _new_certificate(new_file, chain_files, ca_file, at)
     answers = judge(new, deployed, hosts=_checked(hosts))
+    radii = heard.radii(new, answers, _checked(hosts) or _named(new))
+    told = list(heard_lines(radii, heard))
     if is_json:
-        voice.document(_document(new, answers, failed))
+        voice.document(_document(new, answers, failed) | {"clients": heard_objects(radii, heard)})
     elif is_markdown:
-        for line in _markdown(new, answers):
+        for line in (*_markdown(new, answers), *_markdown_of(told)):
             voice.answer(line)
-    elif deployed:
-        _print(new, answers, voice)
-    return _conclude(answers, voice, is_incomplete=bool(failed))
+    else:
+        if deployed:
+            _print(new, answers, voice)
+        for judgement, text in told:
+            voice.answer((_word(judgement), _STYLES[judgement]), f"  {text}")
+    return _conclude(answers, voice, [one for one, _ in told], is_incomplete=bool(failed))
+
+
+def _named(new: NewCertificate) -> tuple[str, ...]:
+    """Return the hosts that the certificate names in full."""
+    found = []
+    for name in new.names:
+        with contextlib.suppress(InvalidHostError):
+            found.append(canonical_host(name))
+    return tuple(found)
 
 
 def _new_certificate(new_file: str, chain_files: tuple[str, ...], ca_file: str | None, at: datetime) -> NewCertificate:
@@ -132,19 +154,20 @@ def _checked(hosts: tuple[str, ...]) -> tuple[str, ...]:
         raise click.BadParameter(str(error), param_hint="'--host'") from None
 
 
-def _conclude(answers: tuple[Answer, ...], voice: Voice, *, is_incomplete: bool) -> int:
+def _conclude(answers: tuple[Answer, ...], voice: Voice, heard: list[Judgement], *, is_incomplete: bool) -> int:
     """Say what to do, each advice once, and return the exit code."""
     tally = Tally()
     if is_incomplete:
         tally.none()
-    elif all(answer.judgement is Judgement.NOT_LISTED for answer in answers):
+    elif all(answer.judgement is Judgement.NOT_LISTED for answer in answers) and (answers or not heard):
         tally.none()
         voice.error("no deployed policy lists any of these hosts: nothing was judged")
         voice.hint("name the host that clients connect to with --host")
-    for answer in answers:
-        if answer.judgement is Judgement.REFUSES:
+    # What clients are said to do is added to what their policies say, and takes nothing back.
+    for judgement in (*(answer.judgement for answer in answers), *heard):
+        if judgement is Judgement.REFUSES:
             tally.bad()
-        elif answer.judgement is Judgement.CANNOT_TELL:
+        elif judgement is Judgement.CANNOT_TELL:
             tally.none()
     for advice in dict.fromkeys(answer.advice for answer in answers if answer.advice):
         voice.hint(advice)
@@ -221,6 +244,13 @@ def _print(new: NewCertificate, answers: tuple[Answer, ...], voice: Voice) -> No
     for line in told_shares(_refused(answers), "refused"):
         voice.answer()
         voice.answer(line)
+
+
+def _markdown_of(told: list[tuple[Judgement, str]]) -> Iterator[str]:
+    """Yield a line of a comment for each host that clients were heard of."""
+    for judgement, text in told:
+        yield ""
+        yield f"**{_word(judgement)}** by clients that were heard of: {code(text)}"
 
 
 def _markdown(new: NewCertificate, answers: tuple[Answer, ...]) -> Iterator[str]:

@@ -151,7 +151,7 @@ def test_json_has_the_documented_fields(capsys: pytest.CaptureFixture[str]) -> N
     inventories = ["--deployments", "releases/deployments.toml", "--deployments", "none.toml"]
     assert main([*CHAINED, "--json", "--deployed", "both.json", *inventories]) == 1
     answer = json.loads(capsys.readouterr().out)
-    assert {"at", "certificate", "refused", "shares", "unread", "answers"} == set(answer)
+    assert {"at", "certificate", "refused", "shares", "unread", "answers", "clients"} == set(answer)
     assert {"pin": str(Pin.of(NEW.der)), "subject": "CN=api.bank.example", "names": ["api.bank.example"]} == {
         name: value for name, value in answer["certificate"].items() if name != "not_after"
     }
