@@ -5,8 +5,8 @@ Rules of this file:
 
 1. A report is counted in exactly one incident, in the transaction that notes which one.
 2. An incident takes reports until a day has passed without one; then it has ended, and the next report begins another.
-3. At most a hundred incidents of one application and host are going on; what is beyond them is one incident more, so
-   that a flood of forged keys makes no flood of incidents.
+3. At most a hundred incidents of one application and host are going on, and a thousand of one application; what is
+   beyond them is one incident more, so that a flood of forged keys or hosts makes no flood of incidents.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ENDED_AFTER = timedelta(days=1)
 MOST_GOING_ON = 100
+MOST_OF_APPLICATION = 1_000
 MOST_TRIAGED = 1_000
 """Reports in one transaction."""
 _MOST_VERSIONS = 50
@@ -147,17 +148,23 @@ async def _seen_keys(connection: AsyncConnection, hosts: Iterable[str]) -> dict[
 async def _write(connection: AsyncConnection, place: _Place, group: _Group) -> None:
     application, host, key, cause = place
     since = group.first - millis(moment(0) + ENDED_AFTER)
-    here = (incidents.c.application == application) & (incidents.c.host == host) & (incidents.c.last >= since)
+    ours = (incidents.c.application == application) & (incidents.c.last >= since)
+    here = ours & (incidents.c.host == host)
     known = await _going_on(connection, here & (incidents.c.key == key) & (incidents.c.cause == cause))
-    if known is None:
-        count = (await connection.execute(select(func.count()).select_from(incidents).where(here))).scalar_one()
-        if count >= MOST_GOING_ON:
-            key = _OVERFLOW
-            known = await _going_on(connection, here & (incidents.c.key == key))
+    if known is None and await _count(connection, ours) >= MOST_OF_APPLICATION:
+        host, key = _OVERFLOW, _OVERFLOW
+        known = await _going_on(connection, ours & (incidents.c.host == host) & (incidents.c.key == key))
+    elif known is None and await _count(connection, here) >= MOST_GOING_ON:
+        key = _OVERFLOW
+        known = await _going_on(connection, here & (incidents.c.key == key))
     number = await (
         _begin(connection, (application, host, key, cause), group) if known is None else _add(connection, known, group)
     )
     await connection.execute(update(reports).where(reports.c.id.in_(group.ids)).values(incident=number))
+
+
+async def _count(connection: AsyncConnection, which: Any) -> int:
+    return int((await connection.execute(select(func.count()).select_from(incidents).where(which))).scalar_one())
 
 
 async def _going_on(connection: AsyncConnection, which: Any) -> Row[Any] | None:
