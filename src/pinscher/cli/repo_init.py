@@ -59,7 +59,8 @@ def command(
 
     Root decides about everybody's keys and is needed once a year. Signers sign policies. The online key proves
     freshness, and can change no policy. Those on call sign emergency policies; the signers do if nobody is named.
-    With a log every policy is entered there before it is published; its key lies in REPO as log.key.
+    With a log every policy is entered there before it is published; its key lies in REPO as log.key. A public key is
+    a PEM file, or the address of the PKCS#11 token that it is in, such as pkcs11:token=alice;id=%02.
     """
     from pinscher.updates.repository import start, start_log  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 repository_argument = click.argument("repository", metavar="REPO", type=click.Path())
 key_option = click.option(
-    "--key", "keys", multiple=True, metavar="KEY", help="Sign with this key at once: a PEM file or a signer's address."
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="Sign with this key at once: a PEM file, or an address such as pkcs11:token=alice;id=%02 or awskms:...",
 )
 online_option = click.option(
     "--online-key", "online", multiple=True, metavar="KEY", help="Publish at once, with this key."
@@ -81,14 +86,14 @@ def role_keys(files: Sequence[str], threshold: int) -> RoleKeys:
     """Read the public keys of a role."""
     from pinscher.updates.repository import RoleKeys, public_key  # noqa: PLC0415
 
-    return RoleKeys(tuple(public_key(name, passphrase=ask_passphrase) for name in files), threshold)
+    return RoleKeys(tuple(public_key(name, passphrase=ask_passphrase, pin=ask_pin) for name in files), threshold)
 
 
 def signing_keys(places: Sequence[str]) -> list[SigningKey]:
     """Open the private keys that were named."""
     from pinscher.updates.repository import SigningKey  # noqa: PLC0415
 
-    return [SigningKey.load(place, passphrase=ask_passphrase) for place in places]
+    return [SigningKey.load(place, passphrase=ask_passphrase, pin=ask_pin) for place in places]
 
 
 def ask_passphrase(what: str) -> str | None:
@@ -96,6 +101,14 @@ def ask_passphrase(what: str) -> str | None:
     if not sys.stdin.isatty():
         return None
     return str(click.prompt(f"passphrase of {escaped(what)}", hide_input=True, err=True)) or None
+
+
+def ask_pin(token: str) -> str | None:
+    """Return the PIN of a token from the environment, or ask a person for it, if one sits there."""
+    given = os.environ.get("PINSCHER_TOKEN_PIN")
+    if given or not sys.stdin.isatty():
+        return given or None
+    return str(click.prompt(f"PIN of the token '{escaped(token)}'", hide_input=True, err=True)) or None
 
 
 def sign_and_renew(

@@ -8,6 +8,7 @@ from pinscher.cli.certificates import now
 from pinscher.cli.reading import json_option
 from pinscher.cli.repo_options import (
     ask_passphrase,
+    ask_pin,
     key_option,
     online_option,
     repository_argument,
@@ -28,7 +29,7 @@ JSON:
 @click.command("rotate", epilog=_FIELDS)
 @repository_argument
 @click.argument("role", metavar="ROLE")
-@click.option("--add", multiple=True, metavar="FILE", help="A public key to add.")
+@click.option("--add", multiple=True, metavar="FILE", help="A public key to add, or the token it is in.")
 @click.option("--remove", multiple=True, metavar="NAME", help="A key to remove, by the name that status shows.")
 @click.option("--threshold", type=int, metavar="N", help="How many have to sign from now on.")
 @click.option("--new-epoch", "begins_epoch", is_flag=True, help="Let the policy's versions begin anew.")
@@ -56,7 +57,7 @@ def command(
     from pinscher.updates.repository import public_key, rotate  # noqa: PLC0415
 
     voice, at, place = Voice(), now(), repository_at(repository)
-    added = [public_key(name, passphrase=ask_passphrase) for name in add]
+    added = [public_key(name, passphrase=ask_passphrase, pin=ask_pin) for name in add]
     staged = rotate(place, role, add=added, remove=remove, threshold=threshold, begins_epoch=begins_epoch, at=at)
     done = sign_and_renew(place, keys, online, at, voice, is_json=is_json)
     if is_json:

@@ -18,7 +18,7 @@ JSON:
 
 @click.command("sign", epilog=_FIELDS)
 @repository_argument
-@click.option("--key", "key", required=True, metavar="KEY", help="The key: a PEM file, or an address such as hsm:2.")
+@click.option("--key", "key", required=True, metavar="KEY", help="The key: a PEM file, or an address.")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="Sign for this role only.")
 @json_option
 def command(repository: str, *, key: str, roles: tuple[str, ...], is_json: bool) -> int:
@@ -26,8 +26,9 @@ def command(repository: str, *, key: str, roles: tuple[str, ...], is_json: bool)
     Sign what is staged in REPO with one key.
 
     What the staged policies change for clients is shown; the policies themselves lie in staging/targets.
-    Addresses of keys are those of securesystemslib: hsm: (PKCS#11), gcpkms:, awskms:, azurekms:, gnupg: and others;
-    each needs its own package.
+    A key in a PKCS#11 token is pkcs11:token=LABEL;id=%02?module-path=FILE, its PIN asked for, or in the variable
+    PINSCHER_TOKEN_PIN, or in the file that pin-source=FILE names. Addresses of key management services are those of
+    securesystemslib: gcpkms:, awskms:, azurekms:, hv: and others; each needs its own package.
     """
     from pinscher.updates.repository import bundle_of, published_policy, sign, staged_policy  # noqa: PLC0415
 

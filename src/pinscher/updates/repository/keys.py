@@ -1,13 +1,13 @@
 """
 The keys that sign: in a file, in a PKCS#11 token, or in a key management service.
 
-A private key is named by a path or by one of the addresses that ``securesystemslib`` knows (``hsm:``, ``gcpkms:``,
-``awskms:``, ``azurekms:``, ``gnupg:``, ...). Where the private key cannot be read, its public key is given as a file.
+A private key is named by a path, by the ``pkcs11:`` address of a key in a token, or by one of the addresses that
+``securesystemslib`` knows (``gcpkms:``, ``awskms:``, ``azurekms:``, ``gnupg:``, ...). A file and a token say the public
+key themselves; for the others it is given as a file.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from typing import TYPE_CHECKING
@@ -23,16 +23,20 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 from securesystemslib.exceptions import Error as SigningFailedError
+from securesystemslib.exceptions import UnsupportedLibraryError
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, Key, Signer, SSlibKey
 
 from pinscher.errors import escaped
 from pinscher.replacement import replace_file
 from pinscher.updates.repository.errors import SigningKeyError
+from pinscher.updates.repository.tokens import SCHEMES, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from securesystemslib.signer import Signature
+
+    from pinscher.updates.repository.tokens import AskPin
 
 NAME_FIELD = "x-pinscher-name"
 """The field of a key in the metadata that says what people call it; it decides nothing."""
@@ -59,14 +63,20 @@ def make_key(path: str, *, passphrase: str | None = None) -> SSlibKey:
     return SSlibKey.from_crypto(public)
 
 
-def public_key(path: str, *, passphrase: Callable[[str], str | None] | None = None) -> SSlibKey:
+def public_key(
+    path: str, *, passphrase: Callable[[str], str | None] | None = None, pin: AskPin | None = None
+) -> SSlibKey:
     """
-    Read a public key from a PEM file, which may hold the private key, and name it by the file.
+    Read a public key from a PEM file, which may hold the private key, or from a token, and name it by what it was in.
 
     Args:
-        path: the file.
+        path: the file, or the token's address.
         passphrase: asked for the passphrase of an encrypted private key.
+        pin: asked for the PIN of a token, if the token does not show its public keys without.
     """
+    if path.partition(":")[0] in SCHEMES:
+        token = Token.parse(path, pin)
+        return _named(token.public_key(), token.name)
     content = _read(path)
     if b"PRIVATE KEY" in content:
         key = SigningKey.load(path, passphrase=passphrase).signer.public_key
@@ -75,7 +85,10 @@ def public_key(path: str, *, passphrase: Callable[[str], str | None] | None = No
             key = SSlibKey.from_crypto(load_pem_public_key(content))
         except (ValueError, UnsupportedAlgorithm) as error:
             raise SigningKeyError(f"'{escaped(path)}' is no public key in PEM that can sign: {error}") from None
-    name = os.path.basename(path).removesuffix(".pub").removesuffix(".pem").removesuffix(".key")
+    return _named(key, os.path.basename(path).removesuffix(".pub").removesuffix(".pem").removesuffix(".key"))
+
+
+def _named(key: SSlibKey, name: str) -> SSlibKey:
     key.unrecognized_fields[NAME_FIELD] = name if _NAME.fullmatch(name) else key.keyid[:8]
     return key
 
@@ -89,14 +102,19 @@ def name_of(key: Key) -> str:
 class SigningKey:
     """A private key that can sign for those of a role's keys which are its own."""
 
-    def __init__(self, place: str, signer: CryptoSigner | None = None) -> None:
+    def __init__(self, place: str, signer: CryptoSigner | None = None, token: Token | None = None) -> None:
         self.place = place
         self._signer = signer
+        self._token = token
 
     @classmethod
-    def load(cls, place: str, *, passphrase: Callable[[str], str | None] | None = None) -> SigningKey:
+    def load(
+        cls, place: str, *, passphrase: Callable[[str], str | None] | None = None, pin: AskPin | None = None
+    ) -> SigningKey:
         """Open a key by its path, or remember its address; raise :class:`SigningKeyError` for what is none."""
         scheme, colon, _ = place.partition(":")
+        if colon and scheme in SCHEMES:
+            return cls(place, token=Token.parse(place, pin))
         if colon and scheme in SIGNER_FOR_URI_SCHEME and scheme != CryptoSigner.SCHEME:
             return cls(place)
         path = place.removeprefix(f"{CryptoSigner.SCHEME}:")
@@ -111,25 +129,43 @@ class SigningKey:
 
     def sign(self, content: bytes, candidates: Iterable[Key]) -> Signature | None:
         """Return a signature that verifies under one of the candidates, or None when none of them is this key."""
+        if self._token is not None:
+            return self._token.sign(content, candidates)
         for key in candidates:
             if self._signer is not None:
                 if self._signer.public_key.keyval == key.keyval:
                     return CryptoSigner(self._signer._private_key, _as_sslib(key)).sign(content)  # noqa: SLF001
                 continue
-            with contextlib.suppress(SigningFailedError, ValueError):
-                signature = self._ask(key).sign(content)
-                key.verify_signature(signature, content)
+            signature = self._ask(key, content)
+            if signature is not None:
                 return signature
         return None
 
-    def _ask(self, key: Key) -> Signer:
-        """Open the signer at an address; raise :class:`SigningKeyError` when its package or the device is missing."""
+    def _ask(self, key: Key, content: bytes) -> Signature | None:
+        """Let the signer at an address sign for a key; return None when it has another key."""
         try:
-            return Signer.from_priv_key_uri(self.place, key)
+            signature = Signer.from_priv_key_uri(self.place, key).sign(content)
+            key.verify_signature(signature, content)
+        except UnsupportedLibraryError as error:
+            raise self._unusable(f"{_missing(self.place)} ({escaped(str(error))})") from None
         except (SigningFailedError, ValueError):
-            raise
-        except (OSError, RuntimeError, ImportError) as error:
-            raise SigningKeyError(f"the key '{escaped(self.place)}' cannot be used: {escaped(str(error))}") from error
+            return None
+        except Exception as error:
+            # Each service's package has errors of its own, which have nothing in common.
+            raise self._unusable(escaped(str(error)) or type(error).__name__) from error
+        return signature
+
+    def _unusable(self, reason: str) -> SigningKeyError:
+        return SigningKeyError(f"the key '{escaped(self.place)}' cannot be used: {reason}")
+
+
+_EXTRAS = {"gcpkms": "gcpkms", "awskms": "awskms", "azurekms": "azurekms", "hv": "vault", "tkey": "tkey"}
+"""For each scheme the extra of securesystemslib that brings what it needs."""
+
+
+def _missing(place: str) -> str:
+    extra = _EXTRAS.get(place.partition(":")[0])
+    return f"install its package: pip install 'securesystemslib[{extra}]'" if extra else "its program is not installed"
 
 
 def _as_sslib(key: Key) -> SSlibKey:
