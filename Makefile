@@ -19,7 +19,7 @@ help:
 	@echo "make check         formatting, linting, types, architecture, docstrings"
 	@echo "make coverage      the test suite with branch coverage"
 	@echo "make conformance   every scenario with every client, recorded in the docs"
-	@echo "make bench         ratios against plain ssl, measured in one run"
+	@echo "make bench         ratios against plain ssl and what grows with what, in one run; docs/benchmarks.md"
 	@echo "make fuzz          every fuzz target, a minute each"
 	@echo "make dist          the wheel and the source archive, their bill of materials and its licences"
 	@echo "make docs          the documentation as a site, into build/docs"
@@ -104,7 +104,12 @@ format: $(VENV)/.test
 conformance: $(VENV)/.test
 	$(BIN)/python tools/conformance.py
 
-bench: $(VENV)/.test
+# A program that probes are compared with: it has an environment of its own, and nothing imports it.
+.venvs/sslyze:
+	$(PYTHON) -m venv .venvs/sslyze
+	.venvs/sslyze/bin/python -m pip --disable-pip-version-check install --quiet sslyze
+
+bench: $(VENV)/.test .venvs/sslyze
 	$(BIN)/python benchmarks/run.py
 
 fuzz: $(VENV)/.test

@@ -14,6 +14,8 @@ import sys
 import timeit
 from typing import TYPE_CHECKING, Any
 
+from measuring import record
+
 import pinscher
 from pinscher.lab.authority import Authority
 from pinscher.tls.judgement import ConnectionGate
@@ -30,6 +32,7 @@ def run() -> bool:
 
 
 def _report(title: str, figures: list[float], limit: float, unit: str) -> bool:
+    record("costs", title, figures, unit=unit.strip(), limit=limit)
     middle = statistics.median(figures)
     is_good = middle <= limit
     spread = f"{min(figures):.2f} to {max(figures):.2f}"

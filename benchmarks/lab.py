@@ -7,6 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from measuring import record
+
 from pinscher.lab.own import BLOCKING
 from pinscher.lab.player import Result, play
 from pinscher.lab.scenarios import SCENARIOS
@@ -66,6 +68,7 @@ def _matrix() -> bool:
 
 
 def _report(name: str, figure: float, limit: float, unit: str) -> bool:
+    record("lab", name, [figure], unit=unit.strip(), limit=limit)
     is_good = figure <= limit
     print(f"  {name:40} {figure:8.2f} {unit}   limit {limit:g}: {'within' if is_good else 'ABOVE'}")
     return is_good

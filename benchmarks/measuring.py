@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+RECORDED: list[dict[str, Any]] = []
+"""Every figure of this process, as it goes into the raw data."""
+DIVISOR = 1
+"""By how much a short run has fewer rounds; its figures are as much noisier."""
+
+
+def record(group: str, name: str, figures: Sequence[float], *, unit: str, **more: Any) -> None:
+    """Keep the figures of one line: what was measured round by round, its unit, and a limit or a place on an axis."""
+    kept = [float(f"{figure:.6g}") for figure in figures]
+    RECORDED.append({"group": group, "name": name, "unit": unit, "figures": kept, **more})
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ def race(
     order = list(contenders)
     for play in contenders.values():
         after(play())
-    for _ in range(rounds):
+    for _ in range(max(8, rounds // DIVISOR)):
         random.shuffle(order)
         for name in order:
             play = contenders[name]
@@ -68,6 +79,8 @@ def compare(title: str, series: Mapping[str, Series], *, limit: float) -> bool:
     print(f"\n{title}")
     floor = 0.0
     is_good = True
+    for name, one in series.items():
+        record(title, name, one.wall, unit="s", cpu=[float(f"{figure:.6g}") for figure in one.cpu], limit=limit)
     for clock in ("wall", "cpu"):
         plain = getattr(series["plain"], clock)
         print(f"  {clock}: plain {statistics.median(plain) * 1e6:.1f} us")

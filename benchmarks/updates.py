@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import connections
-from measuring import compare, race
+from measuring import Series, compare, race, record
 
 from pinscher import Keeper, Pin, PinnedContext, Policy
+from pinscher.keeper import Reporting
 from pinscher.lab.authority import Authority
+from pinscher.lab.protocols.http import read_request, response
+from pinscher.lab.server import TlsServer
 from pinscher.updates import Intervals, Updater
 from pinscher.updates.repository import (
     Repository,
@@ -36,6 +39,9 @@ from pinscher.updates.repository import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pinscher.lab.authority import HeldCertificate
+    from pinscher.lab.conversation import Conversation
+
 LARGE = 10_000
 """Hosts of a large policy."""
 NO_WAIT = Intervals(least=timedelta())
@@ -45,33 +51,65 @@ def run() -> bool:
     """Measure everything, and tell whether all is in bounds."""
     with tempfile.TemporaryDirectory() as folder:
         sizes = all([_follow(Path(folder) / "small", 10), _follow(Path(folder) / "large", LARGE)])
-        return _kept_handshakes(Path(folder) / "kept") and sizes
+        kept = [
+            _kept_handshakes(Path(folder) / "kept", "handshakes of a kept context, beside one that nobody keeps"),
+            _kept_handshakes(Path(folder) / "told", "the same, with a reporter that sends heartbeats", reports=True),
+        ]
+        return all(kept) and sizes
 
 
-def _kept_handshakes(folder: Path) -> bool:
+_CHANNEL = """report-to = ["main"]
+[reporting.main]
+url = "https://localhost:{port}/v1"
+heartbeats = true
+allow-private = true
+"""
+
+
+def _kept_handshakes(folder: Path, title: str, *, reports: bool = False) -> bool:
     """Compare a pinned context that a keeper keeps ('pinned') with one that nobody does ('plain'), both matching."""
     root = Authority.root("Bench Root")
     held = root.issue(connections.HOST)
-    policy = Policy.loads(
-        f'format = 1\nname = "bench"\nversion = 1\n[hosts."{connections.HOST}"]\npins = ["{Pin.of(held.der)}"]\n'
-        'on-mismatch = ["refresh", "override"]\n'
-    )
+    collector = root.issue("localhost")
+    with TlsServer(collector, protocol=_store) as collecting:
+        text = (
+            f'format = 1\nname = "bench"\nversion = 1\n[hosts."{connections.HOST}"]\npins = ["{Pin.of(held.der)}"]\n'
+            'on-mismatch = ["refresh", "override"]\n'
+        )
+        kept = Policy.loads(text + (_CHANNEL.format(port=collecting.port) if reports else ""))
+        series = _raced(folder, held, root, plain=Policy.loads(text), kept=kept)
+        if reports:
+            print(f"  heartbeats that were stored meanwhile: {len(collecting.evidence.connections)}")
+    return compare(title, series, limit=1.02)
+
+
+def _store(conversation: Conversation) -> None:
+    """Answer that a heartbeat is stored."""
+    conversation.secure()
+    if read_request(conversation) is not None:
+        conversation.send(response(201, b""))
+
+
+def _raced(folder: Path, held: HeldCertificate, root: Authority, *, plain: Policy, kept: Policy) -> dict[str, Series]:
+    """Measure handshakes of two contexts that nobody keeps, and of one that follows a repository."""
     publisher = _Publisher(folder)
-    publisher.publish(policy)
+    publisher.publish(kept)
     server = publisher.serve()
     try:
         with (
             connections.served(held, root) as bank,
-            Keeper(publisher.address, root=publisher.root, store=folder / "store", trust=root.pem) as keeper,
-        ):
-            contexts = {name: PinnedContext(policy, trust=root.pem) for name in ("plain", "plain again")}
+            Keeper(
+                publisher.address, root=publisher.root, store=folder / "store", trust=root.pem,
+                reporting=Reporting(trust=root.pem, heartbeat=5.0),
+            ) as keeper,
+        ):  # fmt: skip
+            contexts = {name: PinnedContext(plain, trust=root.pem) for name in ("plain", "plain again")}
             contexts["pinned"] = keeper.context
             contenders = {name: (lambda one=one: connections.connect(bank, one)) for name, one in contexts.items()}
-            series = race(contenders, rounds=1000, after=ssl.SSLSocket.close)
+            return race(contenders, rounds=1000, after=ssl.SSLSocket.close)
     finally:
         server.terminate()
         server.wait()
-    return compare("handshakes of a kept context, beside one that nobody keeps", series, limit=1.02)
 
 
 def _policy(version: int, hosts: int) -> Policy:
@@ -173,6 +211,7 @@ def _cpu(call: Callable[[], object], times: int) -> list[float]:
 
 
 def _report(title: str, figures: list[float], limit: float | None) -> bool:
+    record("updates", title, figures, unit="ms", limit=limit)
     middle = statistics.median(figures)
     is_good = limit is None or middle <= limit
     bounds = "" if limit is None else f"  limit {limit}: {'within' if is_good else 'ABOVE'}"
