@@ -67,6 +67,18 @@ def test_every_route_is_in_the_reference() -> None:
         assert f"{path}`" in text or path.endswith("/{token}"), path
 
 
+def test_every_page_is_in_the_reference() -> None:
+    """Each page of the dashboard that somebody can load stands in its table, or in the words above and below it."""
+    from pinscher.monitor.web import pages
+
+    text = REFERENCE.read_text(encoding="utf-8") + PAGE.read_text(encoding="utf-8")
+    shown = [route.path for route in pages.ROUTES if "GET" in (route.methods or ()) and "/static/" not in route.path]
+    for path in shown:
+        name = path.replace("{number:int}", "N").replace("{secret}", "")
+        assert f"`{name}`" in text or (path.startswith("/welcome") and name in text) or path == "/news", path
+    assert 15 == len(shown)
+
+
 def test_every_finding_and_cause_is_in_the_reference() -> None:
     """Each rule and each cause of an incident has its place."""
     from pinscher.monitor.judging import IncidentCause

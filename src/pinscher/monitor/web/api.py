@@ -183,8 +183,8 @@ def _route(operation: Operation, handler: Handler) -> Route:
 
 _CHANGES = frozenset({"acknowledgeFinding", "silenceFinding", "acknowledgeIncident", "makeApplication"})
 """What is written into the audit log; the rest changes nothing."""
-_PAGE = {"after": {"type": "integer"}, "limit": {"type": "integer"}}
-_STATE = {"state": {"type": "string", "enum": ["open", "all"]}}
+_PAGE: dict[str, dict[str, Any]] = {"after": {"type": "integer"}, "limit": {"type": "integer"}}
+_STATE: dict[str, dict[str, Any]] = {"state": {"type": "string", "enum": ["open", "all"]}}
 
 _TABLE: tuple[tuple[Operation, Handler], ...] = (
     (

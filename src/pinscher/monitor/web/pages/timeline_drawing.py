@@ -124,7 +124,7 @@ def certificate_spells(history: History) -> list[Spell]:
 def drawn(
     span: Span, at: datetime, histories: Sequence[History], terms: Iterable[Term], policies: Iterable[Any]
 ) -> Drawing:
-    """Put everything in its place: a lane for policies and terms, and two lanes for each endpoint."""
+    """Put everything in its place: a lane for policies, one for terms, and three for each endpoint."""
     lanes: list[tuple[int, str, str]] = [(TOP, "Policies", ""), (TOP + LANE, "Terms", "")]
     bars: list[Bar] = []
     marks = [*_policy_marks(span, policies, TOP), *_term_marks(span, terms, TOP + LANE)]
@@ -132,8 +132,10 @@ def drawn(
     for history in histories:
         lanes += [(y, str(history.endpoint), "keys"), (y + LANE, "", "certificates")]
         bars += _bars(span, key_spells(history), y)
-        bars += _bars(span, certificate_spells(history), y + LANE)
-        y += 2 * LANE + 8
+        certificates = certificate_spells(history)
+        # One is renewed before the one before it ends: neighbours lie in two lanes.
+        bars += [*_bars(span, certificates[::2], y + LANE), *_bars(span, certificates[1::2], y + 2 * LANE)]
+        y += 3 * LANE + 8
     return Drawing(y + 6, span.x(at), tuple(_months(span)), tuple(lanes), tuple(bars), tuple(marks))
 
 
