@@ -122,7 +122,7 @@ def probe(
     named = [reach.endpoint(host) for host in hosts]
     if not (named or lines):
         named = listed(policy, reach, voice)
-    address = None if resolver is None else _resolver(resolver)
+    address = None if resolver is None else resolver_of(resolver)
     survey = Survey(
         policy=policy, trust=reach.trust, chains=chains_of, family=_FAMILIES[family], every_address=not one_address,
         limits=Limits(in_flight=in_flight, per_host=per_host, retries=retries, seconds=reach.timeout),
@@ -227,7 +227,8 @@ def _parsed(text: str, protocol: Protocol, connect_to: str | None) -> Endpoint:
     return Endpoint.parse(name, protocol=protocol, connect_to=connect_to)
 
 
-def _resolver(text: str) -> tuple[str, int]:
+def resolver_of(text: str) -> tuple[str, int]:
+    """Return the address and the port of a resolver."""
     try:
         endpoint = Endpoint.parse(text)
         ipaddress.ip_address(endpoint.host)

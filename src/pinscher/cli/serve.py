@@ -18,6 +18,7 @@ import click
 
 from pinscher.cli.log_options import log_options
 from pinscher.cli.policies import load_policy
+from pinscher.cli.probe import resolver_of
 from pinscher.cli.reading import STDIN, json_option, reach_options
 from pinscher.cli.repository_options import repository_options
 from pinscher.cli.serving import place_options
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pinscher.cli.reading import Reach
     from pinscher.cli.repository_options import FollowedRepository
     from pinscher.cli.serving import Place
+    from pinscher.monitor.comparison import LookUp
     from pinscher.monitor.database import Database
     from pinscher.monitor.reloading import PolicyFile
     from pinscher.monitor.web.pages.desk import Desk
@@ -63,14 +65,15 @@ JSON: {an object} on a line for each event, on standard output
 @click.option("--url", metavar="URL", help="How browsers reach the dashboard through a proxy: https:// and a name.")
 @click.option("--alerts", type=click.Path(path_type=Path), metavar="FILE",
               help="Tell people what is found, by the routes of this TOML file.")  # fmt: skip
+@click.option("--tlsa", "resolver", metavar="ADDRESS[:PORT]", help="Ask this resolver for TLSA records, and compare.")
 @log_options
 @repository_options
 @reach_options
 @json_option
 def serve(
     policy_file: str, place: Place, listen: str, *, endpoints: tuple[str, ...], interval: float, new_token: bool,
-    new_link: bool, url: str | None, alerts: Path | None, followed: FollowedLogs,
-    repository: FollowedRepository, reach: Reach, is_json: bool,
+    new_link: bool, url: str | None, alerts: Path | None, resolver: str | None,
+    followed: FollowedLogs, repository: FollowedRepository, reach: Reach, is_json: bool,
 ) -> int:  # fmt: skip
     """
     Watch the policy's endpoints, and collect the reports and heartbeats of clients.
@@ -85,6 +88,7 @@ def serve(
     plan = Plan(
         policy=load_policy(policy_file), place=place, listen=_address(listen), reach=reach,
         policy_file=None if policy_file == STDIN else policy_file, followed=followed, repository=repository,
+        resolver=None if resolver is None else resolver_of(resolver),
         endpoints=[reach.endpoint(text) for text in endpoints], interval=timedelta(seconds=interval),
         is_token_wanted=new_token, is_link_wanted=new_link, url=url,
         alerts=alerts,
@@ -104,6 +108,7 @@ class Plan:
     listen: tuple[str, int]
     reach: Reach
     policy_file: str | None
+    resolver: tuple[str, int] | None
     followed: FollowedLogs
     repository: FollowedRepository
     endpoints: Sequence[Endpoint]
@@ -156,7 +161,7 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
         named = plan.reach.trust.ca_file is not None
         settings = replace(
             plan.place.settings(), interval=plan.interval, trust_named=named, transparency=plan.followed.settings(),
-            updater=plan.repository.updater(plan.place.data), policy_file=_policy_file(plan),
+            updater=plan.repository.updater(plan.place.data), policy_file=_policy_file(plan), tlsa=_look_up(plan),
         )  # fmt: skip
         monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings, broker=broker)
         leaving.push_async_callback(monitor.close)
@@ -184,6 +189,15 @@ async def _alerting(plan: Plan, database: Database) -> Callable[[Awaitable[objec
         raise PinningError(str(error)) from None
     await alerts.begin()
     return alerts.beside
+
+
+def _look_up(plan: Plan) -> LookUp | None:
+    """Return what asks the resolver, if one was named."""
+    if plan.resolver is None:
+        return None
+    from pinscher.probe.tlsa import TlsaResolver  # noqa: PLC0415
+
+    return TlsaResolver(plan.resolver[0], port=plan.resolver[1], seconds=plan.reach.timeout).look_up
 
 
 def _policy_file(plan: Plan) -> PolicyFile | None:

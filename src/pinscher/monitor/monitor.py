@@ -14,7 +14,9 @@ from sqlalchemy import delete, select
 from pinscher.host import Reach
 from pinscher.monitor.clients import Clients
 from pinscher.monitor.collector import Collector
+from pinscher.monitor.comparison import Comparison
 from pinscher.monitor.errors import MonitorError
+from pinscher.monitor.findings.others import OTHERS_RULES
 from pinscher.monitor.findings.silence import silences
 from pinscher.monitor.intake import Intake
 from pinscher.monitor.ledger import Ledger
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pinscher.monitor.broker import JetStream, ProbeLine, ReportLine
+    from pinscher.monitor.comparison import LookUp
     from pinscher.monitor.database import Database
     from pinscher.monitor.reloading import PolicyFile
     from pinscher.monitor.watch import Look
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 
 MOST_TURNS = 20
 """Transactions of one round of grouping; what is left waits for the next."""
-_OF_NO_ENDPOINT = ("clients-silent", *TRANSPARENCY_RULES, *OVERSIGHT_RULES, *RELOADING_RULES)
+_OF_NO_ENDPOINT = ("clients-silent", *TRANSPARENCY_RULES, *OVERSIGHT_RULES, *RELOADING_RULES, *OTHERS_RULES)
 """Rules of findings that stay when endpoints go."""
 _log = logging.getLogger("pinscher.monitor")
 
@@ -61,6 +64,7 @@ class Settings:
     vantage: str = DEFAULT_VANTAGE
     transparency: LogSettings = field(default_factory=LogSettings)
     updater: Updater | None = None
+    tlsa: LookUp | None = None
     policy_file: PolicyFile | None = None
     role: ProcessRole = ProcessRole.ALL
     takeover: timedelta = LEASE / 2
@@ -86,6 +90,7 @@ class Monitor:
     clients: Clients
     transparency: Transparency
     oversight: Oversight
+    comparison: Comparison
     named: tuple[Endpoint, ...] = ()
     reports: ReportLine | None = None
     probes: ProbeLine | None = None
@@ -121,6 +126,7 @@ class Monitor:
             clients=Clients(database),
             transparency=Transparency(database, settings.transparency, now=now),
             oversight=Oversight(database, settings.updater, now=now),
+            comparison=Comparison(database, settings.transparency.logs, settings.tlsa, now=now),
         )  # fmt: skip
         await monitor.tokens.load()
         if broker is not None:
@@ -211,6 +217,7 @@ class Monitor:
                 tasks.create_task(self._often(timedelta(minutes=1), self.listen))
                 tasks.create_task(self._often(timedelta(seconds=10), self.follow_logs))
                 tasks.create_task(self._often(timedelta(minutes=1), self.oversee))
+                tasks.create_task(self._often(timedelta(minutes=15), self.comparison.turn))
                 tasks.create_task(self._often(timedelta(hours=1), self.tidy))
         raise AssertionError("the monitor's work does not end")
 

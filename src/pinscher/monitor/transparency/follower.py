@@ -93,6 +93,7 @@ class Progress:
     place: Place | None
     found: tuple[Issued, ...] = field(default=())
     unreadable: int = 0
+    is_from_start: bool = False
     trouble: Trouble | None = None
     said: str = ""
 
@@ -109,7 +110,7 @@ def advance(view: View, known: Place | None, interests: Interests, *, from_start
         head = view.head()
         if known is None:
             frontier = Frontier() if from_start else view.frontier(head)
-            progress = Progress(place=Place(head, frontier))
+            progress = Progress(place=Place(head, frontier), is_from_start=from_start)
         else:
             _check_continues(view, known.head, head)
             progress = Progress(place=replace(known, head=head))

@@ -47,6 +47,7 @@ class Known:
     """What is known of a log."""
 
     place: Place | None = None
+    begun: datetime | None = None
     checked: datetime | None = None
     trouble: Trouble | None = None
     said: str = ""
@@ -140,6 +141,8 @@ def _values(known: Known, progress: Progress, at: datetime) -> dict[str, Any]:
         values["checked"] = millis(at)
     if progress.trouble is Trouble.FORKED:
         values["forked"] = progress.said
+    if progress.place is not None and known.place is None:
+        values["begun"] = 0 if progress.is_from_start else millis(progress.place.head.at)
     if progress.place is not None:
         head, read = progress.place.head, progress.place.read
         values |= {"size": head.size, "root": head.root.hex(), "at": millis(head.at), "signed": head.signed}
@@ -150,6 +153,7 @@ def _values(known: Known, progress: Progress, at: datetime) -> dict[str, Any]:
 def _known(row: Row[Any]) -> Known:
     return Known(
         place=None if row.size is None else _place(row),
+        begun=None if row.begun is None else moment(row.begun),
         checked=None if row.checked is None else moment(row.checked),
         trouble=Trouble(row.trouble) if row.trouble else None,
         said=row.said,

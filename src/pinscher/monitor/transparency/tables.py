@@ -26,6 +26,7 @@ ct_logs = Table(
     Column("signed", LargeBinary),
     Column("read", BigInteger),
     Column("hashes", Text),
+    Column("begun", BigInteger),
     Column("checked", BigInteger),
     Column("trouble", String(16), nullable=False, server_default=""),
     Column("said", Text, nullable=False, server_default=""),
@@ -33,7 +34,10 @@ ct_logs = Table(
     Column("forked", Text, nullable=False, server_default=""),
     Column("unreadable", BigInteger, nullable=False, server_default="0"),
 )
-"""``since`` is when the present trouble began; ``forked`` says what was found, and no later head takes it back."""
+"""
+``begun`` is from when on the log is read, and ``since`` when the present trouble began; ``forked`` says what was found,
+and no later head takes it back.
+"""
 
 ct_certificates = Table(
     "ct_certificates",
