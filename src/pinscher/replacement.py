@@ -32,6 +32,7 @@ def replace_file(
     folder: int | None = None,
     permissions: int | None = None,
     check: Callable[[], None] | None = None,
+    syncs_folder: bool = True,
 ) -> None:
     """
     Put *content* under a name, in place of what may be there (rule 1); raise ``OSError`` and change nothing otherwise.
@@ -43,6 +44,7 @@ def replace_file(
         folder: the descriptor of the open folder in which *path* is looked up.
         permissions: exactly these permission bits, whatever the mask.
         check: called when the content is on the disk and before it takes the name; what it raises leaves all as it was.
+        syncs_folder: False leaves that to a caller who replaces several files and syncs their folder once.
     """
     temporary = os.path.join(os.path.dirname(path), f"{LEFTOVER}{secrets.token_hex(8)}")
     try:
@@ -57,9 +59,9 @@ def replace_file(
         with contextlib.suppress(OSError):
             remove(temporary, folder=folder)
         raise
-    if folder is None:
+    if syncs_folder and folder is None:
         sync_folder(os.path.dirname(path) or ".")
-    else:
+    elif syncs_folder and folder is not None:
         os.fsync(folder)
 
 

@@ -47,6 +47,15 @@ def test_the_content_is_on_the_disk_before_it_has_the_name(folder: int | None, m
     assert ["write", "fsync", "check", "replace", "fsync"] == seen
 
 
+def test_a_folder_is_synced_once_for_several_files(folder: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who replaces several files can leave the folder for the end; each content is on the disk all the same."""
+    seen: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (seen.append(descriptor), fsync(descriptor))[1])
+    replace_file("file", b"content", mode=0o600, folder=folder, syncs_folder=False)
+    assert 1 == len(seen)
+
+
 def test_exact_permissions_are_not_masked(folder: int | None, tmp_path: Path) -> None:
     """A content can have exactly the permission bits of the file before, whatever the process's mask takes away."""
     before = os.umask(0o077)

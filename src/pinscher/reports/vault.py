@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 from pinscher.errors import PinningError, escaped
+from pinscher.replacement import LEFTOVER, replace_file, sync_folder
 from pinscher.reports.spool import LARGEST_ITEM
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class FolderVault(FolderLock):
         """Take the folder, and remove what a killed writer began; raise :class:`VaultError`."""
         super().__init__(path)
         for name in os.listdir(self.path):
-            if name.startswith(_NEW):
+            if name.startswith(LEFTOVER):
                 self._remove(name)
 
     def names(self) -> list[str]:
@@ -84,39 +84,16 @@ class FolderVault(FolderLock):
             for name, content in entries.items():
                 if content is None:
                     self._remove(name)
-            self._sync()
+            sync_folder(self.path)
         except OSError as error:
             raise VaultError(self.path, (error.strerror or str(error)).lower()) from None
 
     def _put(self, name: str, content: bytes) -> None:
-        temporary = os.path.join(self.path, _NEW + secrets.token_hex(8))
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600)
-            try:
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.replace(temporary, os.path.join(self.path, name))
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        replace_file(os.path.join(self.path, name), content, mode=0o600, syncs_folder=False)
 
     def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.path, name))
-
-    def _sync(self) -> None:
-        if os.name != "posix":
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 class MemoryVault:
@@ -142,7 +119,6 @@ class MemoryVault:
                 self._entries[name] = content
 
 
-_NEW = ".new-"
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
