@@ -57,7 +57,7 @@ def played(pages: list[Path], folder: Path) -> list[list[str]]:
             stderr=subprocess.STDOUT, start_new_session=True,
         ) as shell:  # fmt: skip
             try:
-                shell.wait(timeout=120)
+                shell.wait(timeout=300)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(shell.pid, signal.SIGKILL)

@@ -37,6 +37,13 @@ class Teller(http.server.BaseHTTPRequestHandler):
         """Say nothing on the screen."""
 
 
+class Counter(http.server.ThreadingHTTPServer):
+    """The bank's counter: whoever turns around at the door is no news."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of a client that went away."""
+
+
 def written(**files: bytes) -> None:
     """Write the files, and say so."""
     for name, content in files.items():
@@ -68,7 +75,7 @@ def serve(certificate: str, key: str) -> None:
     """Answer on this machine alone, and leave the number of this process in bank.pid."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Teller)
+    server = Counter(("127.0.0.1", PORT), Teller)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     Path("bank.pid").write_text(str(os.getpid()), encoding="ascii")
     server.serve_forever()
