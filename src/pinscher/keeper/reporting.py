@@ -149,6 +149,7 @@ class Reports:
         # A thread that a dead disk holds up keeps its place, for it may still write there.
         if reporter is not None and reporter.stop(seconds) and self._spool is not None:
             self._spool.close()
+            self._spool = None
 
     @property
     def failures(self) -> dict[str, str]:

@@ -48,8 +48,10 @@ class FolderLock:
             raise VaultBusyError(self.path, "another process uses it; give each a folder of its own") from None
 
     def close(self) -> None:
-        """Give the lock back."""
-        os.close(self._lock)
+        """Give the lock back; a second time does nothing, for the descriptor may be another file's by then."""
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
 
 
 class FolderVault(FolderLock):

@@ -206,6 +206,16 @@ def test_a_spool_takes_over_another(tmp_path: Path) -> None:
     vault.close()
 
 
+def test_a_folder_is_given_back_once(tmp_path: Path) -> None:
+    """A folder that is closed a second time closes no other file that has its descriptor by then."""
+    vault = FolderVault(tmp_path / "spool")
+    vault.close()
+    with (tmp_path / "other").open("wb") as other:
+        vault.close()
+        other.write(b"whole")
+    assert b"whole" == (tmp_path / "other").read_bytes()
+
+
 def test_a_heartbeat_begins_where_it_is_told_to() -> None:
     """What was counted before a fork is its parent's to tell; the child's heartbeats count from there."""
     pulse = Pulse(list, "1", lambda: "log 7 abc")
