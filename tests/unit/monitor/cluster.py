@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from pinscher.lab.authority import Authority
 from pinscher.lab.encoding import pem
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 WORKERS = 3
 SENDERS = 6
 TAKEOVER = 2
+_PATIENCE = 60.0
+"""Seconds without progress after which nothing more is waited for."""
 _NEVER = timedelta(days=365)
 _ANSWERED = (http.client.HTTPException, OSError)
 
@@ -61,7 +63,6 @@ class Worker:
         self._environment = os.environ | environment
         self.port = 0
         self.begin()
-        self.wait()
 
     def begin(self) -> None:
         """Start the process."""
@@ -101,7 +102,10 @@ class Worker:
 class Run:
     """A run with so many reports and looks."""
 
-    def __init__(self, database: str, broker: str, folder: Path, *, reports: int, probes: int) -> None:
+    def __init__(
+        self, database: str, broker: str, folder: Path, *, reports: int, probes: int, senders: int = SENDERS
+    ) -> None:
+        self._senders = senders
         self.tally = Tally()
         self._database, self._broker, self._folder = database, broker, folder
         self._keys = [f"{number:06}" for number in range(reports)]
@@ -109,7 +113,7 @@ class Run:
         self._lock = threading.Lock()
         self._hosts = [f"h{number}.bank.example" for number in range(probes)]
         self._root = Authority.root()
-        self._held = self._root.issue(*self._hosts[:1])
+        self._held = self._root.issue("*.bank.example")
         self._workers: list[Worker] = []
         self.is_over = threading.Event()
 
@@ -121,8 +125,11 @@ class Run:
             started = time.monotonic()
             try:
                 self._workers += [self._worker(server.port) for _ in range(WORKERS)]
+                for worker in self._workers:
+                    worker.wait()
                 senders = [
-                    threading.Thread(target=self._send, args=(token, number), daemon=True) for number in range(SENDERS)
+                    threading.Thread(target=self._send, args=(token, number), daemon=True)
+                    for number in range(self._senders)
                 ]
                 for sender in senders:
                     sender.start()
@@ -142,13 +149,16 @@ class Run:
         """Write the files of the processes, make everything due only later, and return an application's token."""
         (self._folder / "ca.pem").write_bytes(self._root.pem)
         (self._folder / "broker").write_text(self._broker + "\n")
-        text = (
+        policy = (
             'format = 1\nname = "bank-app"\nversion = 1\n[hosts."*.bank.example"]\n'
             f'pins = ["{Pin.of(self._held.der)}"]\n'
         )
-        (self._folder / "pins.toml").write_text(text)
+        (self._folder / "pins.toml").write_text(policy)
         database = await Database.open(database_url(self._database))
-        monitor = await Monitor.open(database, Policy.loads(text), _never, settings=Settings())
+        async with database.writing() as connection:
+            # The tests' server writes every statement to its log, with every row of it.
+            await connection.execute(text("ALTER ROLE CURRENT_USER SET log_statement = 'none'"))
+        monitor = await Monitor.open(database, Policy.loads(policy), _never, settings=Settings())
         await monitor.begin(endpoints)
         async with database.writing() as connection:
             await connection.execute(update(looks).values(due=millis(datetime.now(UTC) + _NEVER)))
@@ -218,12 +228,15 @@ class Run:
 
     async def _settle(self) -> None:
         """Wait until every acknowledged report is stored and every look done; what is missing then is missing."""
-        database = await Database.open(database_url(self._database))
-        deadline = time.monotonic() + 60
+        database, progress = await Database.open(database_url(self._database)), (-1, -1)
+        deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             async with database.reading() as connection:
                 stored = (await connection.execute(select(func.count()).select_from(reports))).scalar_one()
-            self.tally.looked = await _looked(database)
+            looked = await _looked(database)
+            if (stored, looked) != progress:
+                progress, deadline = (stored, looked), time.monotonic() + _PATIENCE
+            self.tally.looked = looked
             if stored >= len(self._keys) and self.tally.looked >= len(self._hosts):
                 break
             await asyncio.sleep(0.05)
