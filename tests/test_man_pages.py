@@ -74,6 +74,38 @@ def test_a_word_is_completed(words: str, expected: str) -> None:
     assert expected == _completed(asked).rpartition("plain,")[2].strip()
 
 
+@pytest.mark.parametrize(("shell", "expected"), [("zsh", "plain\nsurvive\n"), ("fish", "plain,survive")])
+def test_a_word_is_completed_for_the_other_shells(shell: str, expected: str) -> None:
+    """The shells zsh and fish are answered with the verb that begins with what was typed, each in its own form."""
+    words = "pinscher su" if shell == "zsh" else "pinscher"
+    asked = {
+        "_PINSCHER_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": "1" if shell == "zsh" else "su",
+    }
+    assert _completed(asked).startswith(expected)
+
+
+def test_bash_completes_what_was_typed(tmp_path: Path) -> None:
+    """A real bash that reads the documented line completes a verb and an option."""
+    program = tmp_path / "pinscher"
+    started = "from pinscher.cli import main; import sys; sys.argv[0] = 'pinscher'; sys.exit(main())"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{started}" "$@"\n')
+    program.chmod(0o755)
+    script = """
+eval "$(_PINSCHER_COMPLETE=bash_source pinscher)"
+for words in "pinscher su" "pinscher lint --fail"; do
+  COMP_WORDS=($words); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
+  _pinscher_completion pinscher; echo "${COMPREPLY[*]}"
+done
+"""
+    answer = subprocess.run(
+        ["bash", "--norc", "-c", script], capture_output=True, text=True, check=True, timeout=60,
+        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert "survive\n--fail-on\n" == answer.stdout
+
+
 def test_the_page_about_installing_names_every_shell() -> None:
     """The line for each shell stands on the page about installing."""
     page = (HERE / "docs" / "how-to" / "install.md").read_text(encoding="utf-8")

@@ -59,13 +59,24 @@ def _needed(name: str, extra: str) -> Iterable[Requirement]:
 
 
 def licence(name: str) -> str:
-    """Return the licence of a distribution: its expression, or what its classifiers or its old field say, or nothing."""
+    """
+    Return the licence of a distribution: its expression, or what its classifiers or its old field say.
+
+    One that has none of them may bring the licence itself, whose first line is its title; nothing where there is none.
+    """
     said = metadata.metadata(name)
     classified = [
         line.rpartition(" :: ")[2] for line in said.get_all("Classifier", []) if line.startswith("License :: OSI")
     ]
     short = (said.get("License") or "").strip().partition("\n")[0]
-    return said.get("License-Expression") or " and ".join(sorted(classified)) or short[:60]
+    return said.get("License-Expression") or " and ".join(sorted(classified)) or short[:60] or _brought(name)
+
+
+def _brought(name: str) -> str:
+    for file in metadata.files(name) or ():
+        if file.stem.upper() in {"LICENSE", "LICENCE", "COPYING"} and ".dist-info" in file.parts[0]:
+            return file.read_text(encoding="utf-8").strip().partition("\n")[0][:60]
+    return ""
 
 
 def is_accepted(words: str) -> bool:
