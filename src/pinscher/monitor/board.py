@@ -29,8 +29,10 @@ MOST_ROWS = 100
 """Rows of one page."""
 NOT_YET = "not-yet"
 """The outcome of an endpoint that nobody has looked at."""
-FORTHCOMING = ("certificate-ends", "policy-ends", "backup-only", "backup-never-rehearsed")
+FORTHCOMING = ("certificate-ends", "policy-ends", "backup-only", "backup-never-rehearsed", "updates-lapse")
 """The rules about what still works and soon will not; every other rule is about what is wrong or new now."""
+DOUBTFUL = ("clients-silent", "override-in-use", "report-only-too-long")
+"""The rules after which it is not sure that pinning is on, wherever endpoints match."""
 KINDS = ("broken", "coming", "new")
 """What a finding is to somebody who has one minute: wrong now, going to be, or merely new."""
 
@@ -56,6 +58,7 @@ class Tally:
     findings: dict[str, int]
     incidents: dict[str, int]
     reports: int
+    doubtful: dict[str, int] = field(default_factory=dict)
     clients: list[Row[Any]] = field(default_factory=list)
 
     @property
@@ -79,6 +82,8 @@ class Board:
         """Count what the first screen shows."""
         watched = select(endpoints.c.outcome, func.count()).group_by(endpoints.c.outcome)
         going = select(incidents.c.state, func.count()).where(is_going_on(at)).group_by(incidents.c.state)
+        unsure = select(findings.c.rule, func.count()).where(findings.c.closed.is_(None), findings.c.rule.in_(DOUBTFUL))
+        unsure = unsure.where(findings.c.state != State.SILENCED.value).group_by(findings.c.rule)
         recent = select(func.count()).select_from(reports).where(reports.c.received > millis(at - WINDOW))
         async with self._database.reading() as connection:
             outcomes = {row[0] or NOT_YET: int(row[1]) for row in await connection.execute(watched)}
@@ -89,8 +94,9 @@ class Board:
             }
             cases = {row[0]: int(row[1]) for row in await connection.execute(going)}
             said = int((await connection.execute(recent)).scalar_one())
+            doubtful = {row[0]: int(row[1]) for row in await connection.execute(unsure)}
             heard = (await connection.execute(_clients(at))).all()
-        return Tally(outcomes, looked, found, cases, said, list(heard))
+        return Tally(outcomes, looked, found, cases, said, doubtful, list(heard))
 
     async def endpoints(self, *, outcome: str, host: str, after: int) -> list[tuple[int, str, Row[Any]]]:
         """Return endpoints by what they showed last: number, name and row."""

@@ -134,11 +134,14 @@ async def test_whatever_keeps_pinning_from_being_on_is_said(database: Database) 
     for number, version in enumerate((1, 2, 3, None)):
         await _beat(dashboard, f"i{number}", version)
     await _beat(dashboard, "other", 1, policy="other")
+    await _find(dashboard, ("clients-silent", Severity.CRITICAL))
     dashboard.clock.at += HOUR / 2
+    assert 1 == _rows((await browser.get("/findings?rule=clients-silent&state=open")).text)
     words = said((await browser.get("/")).text)
     for part in (
         "no-matching-pin: 2 endpoints",
         "an older policy: 2 clients",
+        "clients-silent: 1 finding",
         "itself has not looked since 2026-11-21 12:00",
     ):
         assert part in words

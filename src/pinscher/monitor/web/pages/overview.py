@@ -76,6 +76,8 @@ def doubts(monitor: Monitor, tally: Tally, reach: Reach, at: datetime) -> Iterat
     if NOT_YET in tally.endpoints:
         unseen = counted(tally.endpoints[NOT_YET], "endpoint")
         yield Doubt(f"nobody has looked yet: {unseen}", f"/endpoints?outcome={NOT_YET}")
+    for rule, count in sorted(tally.doubtful.items()):
+        yield Doubt(f"{rule}: {counted(count, 'finding')}", f"/findings?rule={rule}&state=open")
     late = 3 * monitor.settings.interval + timedelta(minutes=2)
     if tally.looked is not None and at - moment(tally.looked) > late:
         yield Doubt(f"the monitor itself has not looked since {moment(tally.looked):%Y-%m-%d %H:%M} UTC", "/endpoints")
