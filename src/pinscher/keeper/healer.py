@@ -3,8 +3,8 @@ What a mismatch asks of an updater, and how often.
 
 Rules of this file:
 
-1. An answer counts only when the repository was asked after the mismatch: a refresh that was under way by then may have
-   looked before the mending policy was there.
+1. An answer, and a failure too, counts only when the repository was asked after the mismatch: a refresh that was under
+   way by then may have looked before the mending policy was there.
 2. Between two refreshes lies the updater's minimum interval, whatever provokes them.
 3. A mismatch that a refresh did not mend is remembered. For the first minute the same one provokes again after the
    minimum interval, so that whoever waits for a mending policy gets it; from then on only after twice the time, up to
@@ -100,7 +100,9 @@ class Doctor:
             except SlowRetrievalError as error:
                 return f"no answer in time ({error.reason})"
             except PinningError as error:
-                return f"failed with {type(error).__name__}"
+                # What was under way before failed before, and may succeed now.
+                if updater.attempts > known:
+                    return f"failed with {type(error).__name__}"
             if updater.attempts > known:
                 return None
         return "not asked, the keeper is closed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import socket
@@ -288,8 +289,11 @@ def test_an_asyncio_mismatch_that_did_not_help_before_asks_nobody(world: World) 
     assert not asyncio.run(keeper.refreshed(0.1))
 
 
-def test_a_refresh_that_looked_too_early_does_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mismatch that finds a refresh under way, which saw the old state, has the repository asked once more."""
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_refresh_that_looked_too_early_does_not_count(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """A mismatch that finds a refresh under way, which saw the old state or fails, has the repository asked once more."""
     keeper = world.keeper()
     keeper.updater.refresh()
     old, reached, go = world.publisher.file("metadata/timestamp.json"), threading.Event(), threading.Event()
@@ -298,7 +302,8 @@ def test_a_refresh_that_looked_too_early_does_not_count(world: World, monkeypatc
         del world.repository.answers["/metadata/timestamp.json"]
         reached.set()
         go.wait(10)
-        yield b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(old), old)
+        status = b"500 No" if fails else b"200 OK"
+        yield b"HTTP/1.0 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(old), old)
 
     refresh = keeper.updater.refresh
 
@@ -308,7 +313,12 @@ def test_a_refresh_that_looked_too_early_does_not_count(world: World, monkeypatc
 
     keeper.updater._clock = lambda: 1e9
     world.repository.answers["/metadata/timestamp.json"] = late
-    early = threading.Thread(target=refresh)
+
+    def early_refresh() -> None:
+        with contextlib.suppress(RepositoryUnreachableError):
+            refresh()
+
+    early = threading.Thread(target=early_refresh)
     early.start()
     assert reached.wait(10)
     keeper.updater._clock = time.monotonic
