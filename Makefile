@@ -41,9 +41,11 @@ $(VENV)/.demo: $(VENV)/.made requirements/demo.txt pyproject.toml
 	@$(HERE)
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.made requirements/test.txt pyproject.toml
+$(VENV)/.test: $(VENV)/.made requirements/test.txt requirements/tpm.txt pyproject.toml
 	@echo "== installing what the tests need"
 	@$(INSTALL) --requirement requirements/test.txt
+	@if pkg-config --exists tss2-esys 2>/dev/null; then $(INSTALL) --requirement requirements/tpm.txt; \
+	  else echo "== no headers of tpm2-tss: the tests of a TPM are left out"; fi
 	@$(HERE)
 	@touch $@ $(VENV)/.demo
 
@@ -145,7 +147,7 @@ changelog: $(VENV)/.test
 	@$(BIN)/towncrier build --draft --version next
 
 requirements:
-	@for name in pip build demo test niquests certbot docs audit oldest; do \
+	@for name in pip build demo test niquests certbot docs audit oldest tpm; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done

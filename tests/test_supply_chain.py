@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,12 +25,17 @@ WORKFLOWS = sorted((HERE / ".github" / "workflows").glob("*.yml"))
 
 
 def test_every_licence_is_known_and_accepted() -> None:
-    """Everything that the extras install states a licence that the tool accepts, and everything direct is listed."""
+    """
+    Everything that the extras install states a licence that the tool accepts, and everything direct is listed.
+
+    What is built from the system's headers is not there where they are not; CI has them.
+    """
     command = [sys.executable, HERE / "tools" / "licences.py"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (0, "") == (answer.returncode, answer.stderr)
     listed = {line.split(" | ")[0].removeprefix("| ") for line in answer.stdout.splitlines()}
-    assert set() == set(DIRECT) - listed
+    is_built = bool(os.environ.get("CI")) or importlib.util.find_spec("tpm2_pytss") is not None
+    assert set() == set(DIRECT) - listed - (set() if is_built else {"tpm2-pytss"})
 
 
 @pytest.mark.parametrize(

@@ -43,14 +43,23 @@ def prepare(python: str, version: str) -> Path:
     """Make the environment of one interpreter, or use the one that is there, and return its Python."""
     home = HERE / ".venvs" / f"test-{version}"
     inside, stamp = home / "bin" / "python", home / ".made"
-    wanted = "".join((HERE / "requirements" / f"{name}.txt").read_text() for name in ("pip", "build", "test"))
+    names = ["pip", "build", "test", *(["tpm"] if _has_headers_of_a_tpm(version) else [])]
+    wanted = "".join((HERE / "requirements" / f"{name}.txt").read_text() for name in names)
     if not stamp.exists() or stamp.read_text() != wanted:
         run([python, "-m", "venv", "--clear", str(home)])
-        for name in ("pip", "build", "test"):
+        for name in names:
             run([str(inside), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", f"requirements/{name}.txt"])
         stamp.write_text(wanted)
     run([str(inside), "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", "."])
     return inside
+
+
+def _has_headers_of_a_tpm(version: str) -> bool:
+    """Say whether what the tests of a TPM need can be built here."""
+    program = shutil.which("pkg-config")
+    if program is None or version.startswith("pypy"):
+        return False
+    return subprocess.run([program, "--exists", "tss2-esys"], check=False).returncode == 0
 
 
 def run(command: list[str]) -> None:

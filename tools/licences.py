@@ -1,5 +1,5 @@
 """
-List the licences of everything that an extra installs: ``python tools/licences.py [EXTRA]``, every extra where none is given.
+List the licences of everything that an extra installs: ``python tools/licences.py [EXTRA]``, every extra that is installed here where none is given.
 
 They are what each distribution says of itself in this environment. Exit 1 if one says nothing, or a licence that is not
 among those below.
@@ -50,6 +50,15 @@ def closure(extra: str) -> list[str]:
     return sorted({name for name, _ in found} - {"pinscher"})
 
 
+def is_installed(extra: str) -> bool:
+    """Say whether everything that an extra needs is installed here; one that is built is not everywhere."""
+    try:
+        closure(extra)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def _needed(name: str, extra: str) -> Iterable[Requirement]:
     # What this tree says of itself, because what is installed from it may be older.
     asked = EXTRAS.get(extra, []) if name == "pinscher" else metadata.distribution(name).requires or []
@@ -90,7 +99,7 @@ def is_accepted(words: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Print the table, and say on standard error what is not accepted."""
-    names = {name for extra in arguments or EXTRAS for name in closure(extra)}
+    names = {name for extra in arguments or filter(is_installed, EXTRAS) for name in closure(extra)}
     rows = {name: licence(name) for name in sorted(names)}
     print("| package | version | licence |\n|---|---|---|")
     for name, words in rows.items():

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from software_tpm import SoftwareTpm, software_tpm
+from software_tpm import SoftwareTpm, needs_bindings, software_tpm
 
 from pinscher.store import KeptKey, KeyUnavailableError, SealBrokenError, SealedStore, Tpm
 from pinscher.store.tpm_device import Sealed, TpmDevice
@@ -123,6 +123,7 @@ def test_a_tpm_that_is_switched_off_is_told(vault: Tpm, machine: SoftwareTpm, tm
     SealedStore.open(tmp_path / "store", KeptKey(again(vault))).close()
 
 
+@needs_bindings
 @pytest.mark.parametrize("interface", ["device:/dev/null/none", "nothing:here", ""])
 def test_no_tpm_is_one_clear_error(tmp_path: Path, interface: str) -> None:
     """An address without a TPM is one error, and no key is made."""
