@@ -57,7 +57,7 @@ class JetStream(PullBasedJetStreamBroker):
             url: Where the server is; it may hold a password.
             name: The name of the stream, whose subject has dots in place of hyphens.
             patience: When a message that was not acknowledged is given to somebody else (rule 2).
-            most: Octets that may wait; beyond them nothing more is taken, and nothing more acknowledged.
+            most: Messages that may wait; beyond them nothing more is taken, and nothing more acknowledged.
             kept: When a message that nobody took is dropped; None is never.
         """
         subject = name.replace("-", ".", 2)
@@ -72,7 +72,9 @@ class JetStream(PullBasedJetStreamBroker):
                 retention=RetentionPolicy.WORK_QUEUE,
                 storage=StorageType.FILE,
                 discard=DiscardPolicy.NEW,
-                max_bytes=most,
+                # A bound of octets would do, but servers up to 2.9 at least count them without what a message costs in
+                # their file, and drop the oldest in place of the newest where the two differ.
+                max_msgs=most,
                 max_age=None if kept is None else kept.total_seconds(),
             ),
             consumer_config=ConsumerConfig(

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 LOOKS_AHEAD = 8
 """Looks in a stream for each that one prober has under way."""
-LARGEST_STREAM = 16 * 1024 * 1024
-"""Octets of looks that wait at one vantage point."""
+MOST_WAITING = 20_000
+"""Looks that wait at one vantage point."""
 _IDLE_SECONDS = 1.0
 _FULL_SECONDS = 0.05
 _log = logging.getLogger("pinscher.monitor")
@@ -65,7 +65,7 @@ class ProbeLine:
         """Return the line over a NATS server, and the broker that is to be started."""
         schedule = watch.schedule
         name, lease_time = f"pinscher-probes-{schedule.vantage}", schedule.lease_time
-        broker = JetStream(url, name, patience=lease_time / 2, most=LARGEST_STREAM, kept=lease_time)
+        broker = JetStream(url, name, patience=lease_time / 2, most=MOST_WAITING, kept=lease_time)
         return broker, cls(broker, broker, watch)
 
     async def run(self) -> NoReturn:

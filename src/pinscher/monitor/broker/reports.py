@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from taskiq import AsyncBroker
 
 STREAM = "pinscher-reports"
-LARGEST_STREAM = 512 * 1024 * 1024
-"""Octets of reports that wait."""
+MOST_WAITING = 20_000
+"""Messages of reports that wait."""
 LARGEST_MESSAGE = 700_000
 """Octets of the rows in one message, unless one body alone has more; a NATS server takes 1 MiB by default."""
 _STORING_AT_ONCE = 4
@@ -59,7 +59,7 @@ class ReportLine:
         cls, url: str, store: Callable[[Sequence[Accepted]], Awaitable[None]], *, patience: timedelta
     ) -> tuple[JetStream, ReportLine]:
         """Return the line over a NATS server, and the broker that is to be started."""
-        broker = JetStream(url, STREAM, patience=patience, most=LARGEST_STREAM)
+        broker = JetStream(url, STREAM, patience=patience, most=MOST_WAITING)
         return broker, cls(broker, store, patience=patience)
 
     async def hand_in(self, batch: Sequence[Accepted]) -> None:

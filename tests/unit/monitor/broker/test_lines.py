@@ -166,6 +166,41 @@ async def test_a_broker_that_is_killed_keeps_what_it_took_and_takes_nothing_mean
             await _end(working)
 
 
+async def test_a_stream_that_is_full_takes_nothing_and_goes_on_when_it_is_emptied(
+    database: Database, nats: NatsServer
+) -> None:
+    """Beyond its bound nothing is acknowledged, what was is stored, and then there is room again."""
+    intake = Intake(database)
+    broker = JetStream(nats.url, f"pinscher-small-{uuid.uuid4().hex[:8]}", patience=PATIENCE, most=12)
+    line, taken, refused = ReportLine(broker, intake.commit, patience=PATIENCE), [], False
+    await broker.startup()
+    while not refused:
+        key = f"{len(taken):03}"
+        try:
+            await line.hand_in([_report(key)])
+        except NotStoredError as error:
+            refused = "maximum messages exceeded" in str(error)
+        else:
+            taken.append(key)
+    assert (12, 12) == (len(taken), await broker.under_way())
+    working = asyncio.create_task(line.run())
+
+    async def is_taking() -> bool:
+        with contextlib.suppress(NotStoredError):
+            await line.hand_in([_report("later")])
+            return True
+        return False
+
+    await _until(is_taking)
+
+    async def is_stored() -> bool:
+        return [*taken, "later"] == await _keys(database)
+
+    await _until(is_stored)
+    await _end(working)
+    await broker.shutdown()
+
+
 async def test_the_same_tasks_run_in_memory(database: Database) -> None:
     """Without a server the tasks run on Taskiq's own broker, where there is nothing to acknowledge."""
     line = ReportLine(broker := InMemoryBroker(await_inplace=True), Intake(database).commit, patience=PATIENCE)
