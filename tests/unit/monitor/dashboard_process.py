@@ -175,6 +175,8 @@ class Eyes:
 
     def __init__(self, browser: Browser, bank: Bank, **how: Any) -> None:
         self.context: BrowserContext = browser.new_context(viewport={"width": 1280, "height": 900}, **how)
+        # A busy machine takes its time.
+        self.context.set_default_timeout(90_000)
         self.bank = bank
         self.errors: list[str] = []
         self.outside: list[str] = []

@@ -56,7 +56,27 @@
     if (planned === null) planned = setTimeout(load, Math.max(0, last + LEAST_PAUSE - Date.now()));
   };
 
-  const news = new EventSource("/news");
-  news.addEventListener("changed", changed);
-  addEventListener("pagehide", () => news.close());
+  // A browser has few connections to one server: a page that nobody looks at gives its own back.
+  let news = null;
+  const leave = () => {
+    if (news !== null) news.close();
+    news = null;
+  };
+  const listen = () => {
+    if (news !== null) return;
+    news = new EventSource("/news");
+    news.addEventListener("changed", changed);
+    news.addEventListener("error", () => {
+      if (news !== null && news.readyState === EventSource.CLOSED) {
+        status().textContent = "This page does not renew itself now: load it again.";
+      }
+    });
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return leave();
+    listen();
+    changed();
+  });
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", () => document.hidden || listen());
 })();
