@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import threading
 from datetime import UTC, datetime, timedelta
@@ -85,8 +86,13 @@ def test_a_head_of_another_key_is_none(followed: Followed, kind: str) -> None:
     real = followed.log.key
     followed.fill(1)
     followed.log.key = SigningKey.kept(kind, "intruder")
-    content = followed.log.checkpoint() if followed.is_tiled else followed.log.sth()
+    note, content = followed.log.checkpoint(), followed.log.sth()
     followed.log.key = real
+    if followed.is_tiled:
+        # The intruder signs as the log, under the log's own name and the identity of its key.
+        text, _, line = note.rpartition(b" ")
+        genuine = base64.b64decode(followed.log.checkpoint().rpartition(b" ")[2])
+        content = text + b" " + base64.b64encode(genuine[:4] + base64.b64decode(line)[4:]) + b"\n"
     followed.server.instead = {"/checkpoint": [content], "/ct/v1/get-sth": [content]}
     turn = followed.turn()
     assert (Trouble.UNSIGNED, place) == (turn.trouble, turn.place)
