@@ -18,7 +18,6 @@ from pinscher.monitor.database import FILE, Database
 from pinscher.monitor.errors import DatabaseUnusableError
 from pinscher.monitor.migrations.versions import r0001_one_process as first
 from pinscher.monitor.monitor import Monitor
-from pinscher.monitor.schedule import Leased
 from pinscher.monitor.tables import metadata, millis
 from pinscher.monitor.views import Views
 from tests.unit.monitor.scene import AT, ENDPOINT, HOST, Clock, policy_of
@@ -83,7 +82,7 @@ async def test_a_database_of_the_first_layout_is_upgraded(place: str) -> None:
     database = await Database.open(place)
     monitor = await Monitor.open(database, policy_of("sha256/" + "A" * 43 + "="), _never, now=Clock())
     (leased,) = await monitor.watch.schedule.lease(AT)
-    assert Leased(leased.id, ENDPOINT, 4) == leased
+    assert (ENDPOINT, 4) == (leased.endpoint, leased.lease)
     (seen,) = (await Views(database).endpoint(leased.id))["history"]
     assert ("default", 5) == (seen["vantage"], seen["times"])
     await database.close()
