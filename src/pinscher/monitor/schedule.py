@@ -89,11 +89,13 @@ class Schedule:
             .order_by(looks.c.due)
             .limit(most)
             .with_for_update(skip_locked=True)
+            # As a part of the condition PostgreSQL may ask it anew for each row, and lease more than was asked for.
+            .cte("due")
         )
         until = millis(at + self.lease_time)
         statement = (
             update(looks)
-            .where(looks.c.vantage == self.vantage, looks.c.endpoint.in_(due))
+            .where(looks.c.vantage == self.vantage, looks.c.endpoint.in_(select(due.c.endpoint)))
             .values(due=until, lease=looks.c.lease + 1)
             .returning(looks.c.endpoint, looks.c.lease)
         )

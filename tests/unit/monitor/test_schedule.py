@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
+from pinscher.monitor.database import Database
 from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.schedule import LEASE, Schedule
 from pinscher.monitor.vantage import checked_vantage
 from pinscher.monitor.views import Views
 from pinscher.probe import Endpoint, Protocol
 from tests.unit.monitor.scene import AT, HOUR
-
-if TYPE_CHECKING:
-    from pinscher.monitor.database import Database
 
 pytestmark = pytest.mark.anyio
 INTERVAL = timedelta(minutes=5)
@@ -110,3 +108,26 @@ def test_a_vantage_point_has_a_plain_name(name: str) -> None:
     with pytest.raises(MonitorError, match="cannot be named so"):
         checked_vantage(name)
     assert ["a", "tokyo-2"] == [checked_vantage(good) for good in ("a", "tokyo-2")]
+
+
+async def test_no_more_is_leased_than_was_asked_for_whatever_plan_the_database_makes(
+    database: Database, request: pytest.FixtureRequest
+) -> None:
+    """PostgreSQL may ask anew for each row what is due, and then leases everything; it is asked once."""
+    if database._is_sqlite:
+        pytest.skip("the plans are PostgreSQL's")
+    plans = ("enable_hashjoin", "enable_hashagg", "enable_sort", "enable_mergejoin", "enable_material")
+    await _set_plans(database, *(f"SET {plan} = off" for plan in plans))
+    other = await Database.open(request.getfixturevalue("postgresql_url"))
+    schedule = Schedule(other, interval=INTERVAL)
+    await schedule.watch([Endpoint(f"h{number}.example") for number in range(40)], at=AT, is_anew=False)
+    leased = [len(await schedule.lease(AT, most=8)) for _ in range(6)]
+    await other.close()
+    await _set_plans(database, *(f"RESET {plan}" for plan in plans))
+    assert [8, 8, 8, 8, 8, 0] == leased
+
+
+async def _set_plans(database: Database, *settings: str) -> None:
+    async with database.writing() as connection:
+        for setting in settings:
+            await connection.execute(text(f"ALTER ROLE CURRENT_USER {setting}"))
