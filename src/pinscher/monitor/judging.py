@@ -3,13 +3,14 @@ Why clients report a violation, as far as the monitor can tell from what it sees
 
 Rules of this file, in the order they are tried:
 
-1. A client whose clock is ahead, or that diagnosed it itself: a wrong clock.
-2. The policy in force accepts the chain: stale clients, which have an older policy.
-3. The monitor sees the very same leaf key at the endpoint: a rotation that nobody announced to the policy.
-4. A chain that names an interception product, or ends in a root of its own outside Mozilla's programme: a local
+1. A report without a verdict, that raises an alarm: about the updates of these clients.
+2. A client whose clock is ahead, or that diagnosed it itself: a wrong clock.
+3. The policy in force accepts the chain: stale clients, which have an older policy.
+4. The monitor sees the very same leaf key at the endpoint: a rotation that nobody announced to the policy.
+5. A chain that names an interception product, or ends in a root of its own outside Mozilla's programme: a local
    interception.
-5. A chain with a key of Mozilla's programme: a certificate that was wrongly issued, or an attack.
-6. What is left is unknown, and called so.
+6. A chain with a key of Mozilla's programme: a certificate that was wrongly issued, or an attack.
+7. What is left is unknown, and called so.
 
 Reports can be forged by anyone who has the application. A cause is a hint for a person and changes nothing.
 """
@@ -25,6 +26,7 @@ from pinscher.der import CertificateParseError, certificate_summary
 from pinscher.diagnosis import Cause
 from pinscher.diagnosis.products import product_named_in
 from pinscher.diagnosis.roots import mozilla
+from pinscher.monitor.client_alarms import alarm_of
 from pinscher.monitor.findings.history import key_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class IncidentCause(enum.Enum):
     UNANNOUNCED_ROTATION = "unannounced-rotation"
     LOCAL_INTERCEPTION = "local-interception"
     MISISSUE_OR_ATTACK = "misissue-or-attack"
+    CLIENT_ALARM = "client-alarm"
     UNKNOWN = "unknown"
 
 
@@ -70,6 +73,9 @@ _AHEAD = timedelta(hours=1)
 
 def judge(claim: Claim, policy: Policy, seen_keys: frozenset[bytes]) -> Judgement:
     """Say what a claim most likely comes from; *seen_keys* are the leaf keys that the monitor sees at the host."""
+    alarm = alarm_of(claim.cause)
+    if alarm is not None:
+        return Judgement(IncidentCause.CLIENT_ALARM, alarm.said, alarm.advice)
     is_ahead = claim.at is not None and claim.at - claim.received > _AHEAD
     if is_ahead or claim.cause == Cause.CLOCK_SKEW.value:
         return _judgement(IncidentCause.WRONG_CLOCK, "the clocks of these clients are wrong")

@@ -22,6 +22,7 @@ from sqlalchemy import func, insert, select, update
 from pinscher.der import certificate_summary
 from pinscher.errors import escaped
 from pinscher.monitor.certificates import fetched
+from pinscher.monitor.client_alarms import alarm_of
 from pinscher.monitor.errors import MonitorError, UnknownRecordError
 from pinscher.monitor.findings.history import key_of
 from pinscher.monitor.judging import Claim, judge
@@ -116,7 +117,8 @@ def _grouped(
         at = None if row.at is None else moment(row.at)
         claim = Claim(host=row.host, cause=row.cause, at=at, received=moment(row.received), chain=chain)
         judgement = judge(claim, policy, seen.get(row.host, frozenset()))
-        key = (key_of(chain[0]) or b"").hex() if chain else ""
+        # Alarms of two kinds are two incidents, as two keys are.
+        key = (key_of(chain[0]) or b"").hex() if chain else row.cause if alarm_of(row.cause) else ""
         place = (row.application, row.host, key, judgement.cause.value)
         if place not in groups:
             issuer = certificate_summary(chain[0]).issuer if chain else ""

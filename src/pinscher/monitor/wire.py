@@ -25,6 +25,7 @@ from pinscher.diagnosis import Cause
 from pinscher.entry import Mode
 from pinscher.errors import escaped
 from pinscher.host import HostPattern, InvalidHostError, canonical_host
+from pinscher.monitor.client_alarms import ALARMS, alarm_cause, alarm_of
 from pinscher.monitor.errors import UnreadableReportError
 from pinscher.pin import InvalidPinError, Pin
 from pinscher.verdict import Outcome
@@ -49,6 +50,7 @@ class JudgedBody(Struct, gc=False):
     cause: _Short = ""
     library: _Short = ""
     times: _Number = 1
+    alarm: _Short = ""
 
 
 class ReportBody(Struct, rename="kebab", gc=False):
@@ -112,9 +114,11 @@ def read_report(body: bytes, *, key: str = "") -> ReportBody:
     if judged is not None:
         report.policy, report.version, report.mode = judged.policy, judged.version, judged.mode
         report.cause, report.library, report.times = judged.cause, judged.library, judged.times
+        if judged.alarm in ALARMS:
+            report.cause = alarm_cause(judged.alarm)
     report.policy = _line(report.policy)
     report.id = _key(key or report.id, body)
-    report.cause = report.cause if report.cause in _CAUSES else ""
+    report.cause = report.cause if report.cause in _CAUSES or alarm_of(report.cause) else ""
     report.mode = _mode(report)
     report.library = _line(report.library or _foreign(report), limit=128)
     return report

@@ -10,7 +10,8 @@ Rules of this file:
    index older than one this process has seen, or one whose floor is below the counter beside the key.
 3. The order is: index, counter beside the key, removal of what is no longer referred to. So the counter is never
    ahead of the store.
-4. Readers take no lock. Writers take one, for the whole machine.
+4. Readers take no lock of the machine. Writers take one. Threads that share a store read and replace its index one
+   after the other, for an index that was read before another thread's write is no older copy.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import hashlib
 import os
 import re
 import secrets
+import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
@@ -59,6 +61,7 @@ class SealedStore:
         self._folder, self._custody, self._header, self._key = folder, custody, header, key
         self._embedded_floor, self._machine = embedded_floor, machine
         self._generation = 0
+        self._turn = threading.Lock()
 
     @classmethod
     def open(
@@ -227,8 +230,9 @@ class SealedStore:
                 if content is not None:
                     places[name] = self._add(content)
             new = Index(index.generation + 1, rollback_floor(index.floor, floor), places)
-            self._folder.replace(_INDEX, sealed(new.write(), self._fresh(Kind.INDEX), self._key))
-            self._generation = new.generation
+            with self._turn:
+                self._folder.replace(_INDEX, sealed(new.write(), self._fresh(Kind.INDEX), self._key))
+                self._generation = new.generation
             self._custody.settle(new.floor)
             _remove_leftovers(self._folder, {place.file for place in places.values()})
 
@@ -252,10 +256,11 @@ class SealedStore:
         self.close()
 
     def _index(self) -> Index:
-        content = self._folder.read(_INDEX, limit=LARGEST_INDEX)
-        if content is None:
-            raise _broken(self._folder, "the index is gone")
-        return self._index_of(content)
+        with self._turn:
+            content = self._folder.read(_INDEX, limit=LARGEST_INDEX)
+            if content is None:
+                raise _broken(self._folder, "the index is gone")
+            return self._index_of(content)
 
     def _index_of(self, content: bytes) -> Index:
         index_header, plain = self._opened(content, "index")

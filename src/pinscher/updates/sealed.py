@@ -27,7 +27,7 @@ class SealedBundleStore:
     def __init__(self, store: SealedStore, *, prefix: str = "updates.") -> None:
         self._store = store
         self._prefix = prefix
-        # A sealed store takes an index that was read before another thread's write for an older copy.
+        # A load reads entry after entry, and they are to be those of one save.
         self._lock = threading.RLock()
 
     @property

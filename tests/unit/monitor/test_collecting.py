@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select, text
 
+from pinscher.monitor.client_alarms import ALARMS
 from pinscher.monitor.clients import Client, Radius, blast_radius
 from pinscher.monitor.errors import MonitorError, NotStoredError, UnknownRecordError, UnreadableReportError
 from pinscher.monitor.intake import MOST_WAITING, Accepted
@@ -196,6 +197,17 @@ async def test_reports_of_one_key_are_one_incident(world: World) -> None:
     )
     detail = await Views(world.monitor.database).incident(found[0]["id"])
     assert [str(Pin.of(OTHER.der)), str(Pin.of(ROOT.certificate))] == [one["pin"] for one in detail["chain"]]
+
+
+async def test_alarms_of_one_kind_are_one_incident(world: World) -> None:
+    """Clients that raise an alarm of their updates are counted together; an alarm of another kind is another one."""
+    for number, alarm in enumerate(("forked", "forked", "lapsed")):
+        raised = {"alarm": alarm, "policy": "bank-app", "version": 7, "verdict": "0" * 16}
+        chains = {"served-certificate-chain": [], "validated-certificate-chain": []}
+        await world.report(id=str(number), hostname="", pinscher=raised, **chains)
+    found = await world.incidents()
+    assert [("client-alarm", 2), ("client-alarm", 1)] == [(one["cause"], one["reports"]) for one in found]
+    assert [ALARMS["forked"].said, ALARMS["lapsed"].said] == [one["said"] for one in found]
 
 
 async def test_an_incident_goes_on_until_a_day_of_silence(world: World) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from pinscher.lab.authority import Authority
+from pinscher.monitor.client_alarms import ALARMS, alarm_cause
 from pinscher.monitor.findings.history import key_of
 from pinscher.monitor.judging import Claim, IncidentCause, judge
+from pinscher.monitor.wire import read_report
 from pinscher.pin import Pin
+from pinscher.updates.events import EventKind
 from tests.certificates import named
 from tests.unit.monitor.scene import AT, DAY, HOST, HOUR, chain_of, issue, policy_of, root
 
@@ -74,6 +78,33 @@ def test_a_public_chain_with_another_key_is_misissue_or_attack(monkeypatch: pyte
     programme = dataclasses.replace(mozilla(), keys=frozenset({key_of(ROOT.certificate) or b""}))
     monkeypatch.setattr(module, "mozilla", lambda: programme)
     assert IncidentCause.MISISSUE_OR_ATTACK is _cause(chain_of(OTHER))
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_of_clients_is_told_as_one(name: str) -> None:
+    """A report that raises an alarm is about the clients' updates, whatever chain and time somebody put beside it."""
+    changed = {"cause": alarm_cause(name), "at": AT + 2 * HOUR}
+    assert IncidentCause.CLIENT_ALARM is _cause(chain_of(PINNED), **changed)
+    claim = Claim(host=HOST, cause=alarm_cause(name), at=AT, received=AT, chain=())
+    assert ALARMS[name].said == judge(claim, POLICY, frozenset()).said
+
+
+def test_every_alarm_of_a_keeper_is_known() -> None:
+    """Whatever a keeper raises has a sentence and a next action."""
+    assert {kind.value for kind in EventKind if kind.is_alarm} == set(ALARMS)
+    assert max(len(alarm_cause(name)) for name in ALARMS) <= 32
+
+
+def test_an_alarm_that_nobody_knows_is_none() -> None:
+    """A name that somebody made up is no cause, in either place of a report."""
+    for body in (
+        {"hostname": HOST, "pinscher": {"alarm": "<b>"}},
+        {"hostname": HOST, "cause": "alarm-<b>"},
+        {"hostname": HOST, "cause": "alarm-"},
+    ):
+        assert "" == read_report(json.dumps(body).encode()).cause
+    told = {"hostname": "", "pinscher": {"alarm": "forked", "cause": "local-interception"}}
+    assert "alarm-forked" == read_report(json.dumps(told).encode()).cause
 
 
 def test_what_cannot_be_told_is_unknown() -> None:

@@ -438,3 +438,26 @@ def test_readers_and_writers_at_once(store: SealedStore, custody: KeptKey) -> No
             done.result()
     assert seen <= set(contents)
     assert 23 == store.generation
+
+
+def test_threads_that_share_a_store_do_not_take_each_other_for_an_attack(
+    store: SealedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index that one thread read before another thread's write is no older copy: the write waits for its turn."""
+    import threading
+
+    read, writers = store._folder.read, []
+
+    def slow(name: str, *, limit: int) -> bytes | None:
+        content = read(name, limit=limit)
+        if not writers:
+            writers.append(threading.Thread(target=store.write, args=({"bundle": b"newer"},)))
+            writers[0].start()
+            # A writer that takes no turn is done by then.
+            writers[0].join(0.3)
+        return content
+
+    monkeypatch.setattr(store._folder, "read", slow)
+    assert store.read("bundle") in {b"a policy", b"newer"}
+    writers[0].join()
+    assert (b"newer", 3) == (store.read("bundle"), store.generation)
