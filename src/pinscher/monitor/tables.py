@@ -102,6 +102,7 @@ looks = Table(
     Column("looked", BigInteger),
     Column("outcome", String(32), nullable=False, server_default=""),
     Index("looks_due", "vantage", "due"),
+    sqlite_with_rowid=False,
 )
 """
 One row for each endpoint and each vantage point that it is looked at from.

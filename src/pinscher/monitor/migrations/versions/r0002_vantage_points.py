@@ -24,6 +24,7 @@ def upgrade(op: Operations) -> None:
         Column("lease", BigInteger, nullable=False, server_default="0"),
         Column("looked", BigInteger),
         Column("outcome", String(32), nullable=False, server_default=""),
+        sqlite_with_rowid=False,
     )
     op.create_index("looks_due", "looks", ["vantage", "due"])
     moved = "SELECT id, 'default', due, lease, looked, outcome FROM endpoints"
