@@ -84,6 +84,7 @@ async def test_what_was_handed_in_is_stored_once_by_whoever_takes_it(database: D
         working = [asyncio.create_task(line.run()) for line in (one, two)]
 
         async def is_empty() -> bool:
+            """Tell whether nothing waits in the stream."""
             return 0 == await one._broker.under_way()  # type: ignore[attr-defined, no-any-return]
 
         await _until(is_empty)
@@ -96,6 +97,7 @@ async def test_a_database_that_is_away_loses_nothing(database: Database, nats: N
     intake, refused = Intake(database), 0
 
     async def store(batch: Sequence[Accepted]) -> None:
+        """Refuse twice, and then store."""
         nonlocal refused
         refused += 1
         if refused < 3:
@@ -107,6 +109,7 @@ async def test_a_database_that_is_away_loses_nothing(database: Database, nats: N
         working = asyncio.create_task(line.run())
 
         async def is_stored() -> bool:
+            """Tell whether everything is in the database."""
             return ["a"] == await _keys(database)
 
         await _until(is_stored)
@@ -119,6 +122,7 @@ async def test_what_one_worker_gives_up_another_is_given(database: Database, nat
     intake, tries = Intake(database), asyncio.Event()
 
     async def never(batch: Sequence[Accepted]) -> None:
+        """Refuse always."""
         tries.set()
         raise NotStoredError("nothing was stored: no route")
 
@@ -130,6 +134,7 @@ async def test_what_one_worker_gives_up_another_is_given(database: Database, nat
         working = asyncio.create_task(good.run())
 
         async def is_stored() -> bool:
+            """Tell whether everything is in the database."""
             return ["a"] == await _keys(database)
 
         await _until(is_stored)
@@ -152,6 +157,7 @@ async def test_a_broker_that_is_killed_keeps_what_it_took_and_takes_nothing_mean
             working = asyncio.create_task(line.run())
 
             async def is_taking() -> bool:
+                """Tell whether the broker takes reports again."""
                 with contextlib.suppress(NotStoredError):
                     await line.hand_in([_report("after")])
                     return True
@@ -160,6 +166,7 @@ async def test_a_broker_that_is_killed_keeps_what_it_took_and_takes_nothing_mean
             await _until(is_taking)
 
             async def is_stored() -> bool:
+                """Tell whether everything is in the database."""
                 return {"before", "after"} <= set(await _keys(database))
 
             await _until(is_stored)
@@ -186,6 +193,7 @@ async def test_a_stream_that_is_full_takes_nothing_and_goes_on_when_it_is_emptie
     working = asyncio.create_task(line.run())
 
     async def is_taking() -> bool:
+        """Tell whether the broker takes reports again."""
         with contextlib.suppress(NotStoredError):
             await line.hand_in([_report("later")])
             return True
@@ -194,6 +202,7 @@ async def test_a_stream_that_is_full_takes_nothing_and_goes_on_when_it_is_emptie
     await _until(is_taking)
 
     async def is_stored() -> bool:
+        """Tell whether everything is in the database."""
         return [*taken, "later"] == await _keys(database)
 
     await _until(is_stored)
@@ -279,6 +288,7 @@ async def test_what_is_due_is_looked_at_by_any_prober_of_its_vantage_point(
         working = [asyncio.create_task(line.run()) for line in lines[:2]]
 
         async def is_done() -> bool:
+            """Tell whether every endpoint was looked at."""
             return len(wanted) == await _looked(database, here)
 
         await _until(is_done)
@@ -301,6 +311,7 @@ async def test_what_is_leased_is_bounded_and_a_lease_that_is_over_is_dropped(
         working = asyncio.create_task(work_off(line._broker, workers=1))
 
         async def is_empty() -> bool:
+            """Tell whether nothing waits in the stream."""
             return 0 == await line._queue.under_way()
 
         await _until(is_empty)
