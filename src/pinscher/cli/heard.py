@@ -19,6 +19,7 @@ from pinscher.cli.reading import read_bytes
 from pinscher.errors import escaped
 from pinscher.rotation.heard import (
     LARGEST_HEARD,
+    Heard,
     InvalidHeardError,
     Radius,
     radius_of,
@@ -62,6 +63,13 @@ class HeardClients:
             return tuple(radius_of(heard, answers, host) for host in wanted)
         return tuple(self._asked(new, host) for host in wanted if not host.startswith("*"))
 
+    def listed(self) -> tuple[Heard, ...]:
+        """Return how many clients there were of each policy's version; nothing where nobody is asked."""
+        if self.source is None:
+            return ()
+        content = self._answer("/api/clients") if self.is_monitor else read_bytes(self.source, limit=LARGEST_HEARD)
+        return read_heard(content, source=self.source)
+
     def judged(self, radius: Radius) -> Judgement:
         """Say what follows from what there is for a host."""
         return radius.judged(tolerated=self.tolerated)
@@ -72,10 +80,15 @@ class HeardClients:
         return worst_of(self._asked_about(host, path) for path in paths)
 
     def _asked_about(self, host: str, path: tuple[bytes, ...]) -> Radius:
-        source = self.source or ""
         body = json.dumps({"host": host, "chain": [_pem(der) for der in path]}).encode()
+        answer = self._answer("/api/blast-radius", body, about=f" about {host}")
+        return read_radius(answer, source=self.source or "", host=host)
+
+    def _answer(self, path: str, body: bytes | None = None, *, about: str = "") -> bytes:
+        """Return what the monitor answers to a question; a body asks by POST."""
+        source = self.source or ""
         request = urllib.request.Request(  # noqa: S310  (the address was checked)
-            f"{_checked(source)}/api/blast-radius", data=body, method="POST",
+            f"{_checked(source)}{path}", data=body,
             headers={"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"},
         )  # fmt: skip
         opener = urllib.request.build_opener(_NoRedirects)
@@ -83,10 +96,11 @@ class HeardClients:
             opener = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
         try:
             with contextlib.closing(opener.open(request, timeout=_SECONDS)) as answer:
-                return read_radius(answer.read(LARGEST_HEARD + 1), source=source, host=host)
+                content: bytes = answer.read(LARGEST_HEARD + 1)
+                return content
         except urllib.error.HTTPError as error:
             error.close()
-            raise InvalidHeardError(source, f"the monitor answered {error.code} to a question about {host}") from None
+            raise InvalidHeardError(source, f"the monitor answered {error.code} to a question{about}") from None
         except OSError as error:
             reason = getattr(error, "reason", error)
             raise InvalidHeardError(source, f"the monitor cannot be asked: {escaped(str(reason))}") from None
@@ -141,24 +155,38 @@ def heard_objects(radii: Iterable[Radius], clients: HeardClients) -> list[dict[s
     ]  # fmt: skip
 
 
+_CLIENTS = click.option(
+    "--clients", metavar="FILE|URL",
+    help="Ask this monitor which of yesterday's clients would refuse, or count them by what its /api/clients "
+         "answered. It only ever adds a refusal.",
+)  # fmt: skip
+_TOKEN = click.option(
+    "--clients-token", metavar="FILE", help=f"The operator's token for that monitor; without it {TOKEN} is read."
+)
+_TOLERATED = click.option(
+    "--refusing-at-most", type=click.FloatRange(0, 100), default=0.0, metavar="PERCENT", show_default="0",
+    help="So many of --clients may refuse, or be unknown.",
+)  # fmt: skip
+
+
 def heard_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options of this file; the verb gets them as one ``heard``."""
+    return _CLIENTS(_TOKEN(_TOLERATED(_with_heard(command))))
 
+
+def listed_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that say what clients there were; the verb gets them as one ``heard``, and judges nothing."""
+    return _CLIENTS(_TOKEN(_with_heard(command)))
+
+
+def _with_heard(command: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(command)
-    def with_heard(*, clients: str | None, clients_token: str | None, refusing_at_most: float, **rest: object) -> int:
+    def with_heard(
+        *, clients: str | None, clients_token: str | None, refusing_at_most: float = 0.0, **rest: object
+    ) -> int:
         if clients is not None and "://" not in clients and not Path(clients).exists() and clients != "-":
             raise click.BadParameter(f"there is no file '{escaped(clients)}'", param_hint="'--clients'")
         made = HeardClients(source=clients, token_file=clients_token, tolerated=refusing_at_most / 100)
         return command(**rest, heard=made)
 
-    for option in (
-        click.option("--refusing-at-most", type=click.FloatRange(0, 100), default=0.0, metavar="PERCENT",
-                     show_default="0", help="So many of --clients may refuse, or be unknown."),
-        click.option("--clients-token", metavar="FILE",
-                     help=f"The operator's token for that monitor; without it {TOKEN} is read."),
-        click.option("--clients", metavar="FILE|URL",
-                     help="Ask this monitor which of yesterday's clients would refuse, or count them by what its "
-                          "/api/clients answered. It only ever adds a refusal."),
-    ):  # fmt: skip
-        with_heard = option(with_heard)
     return with_heard

@@ -10,6 +10,7 @@ import click
 from pinscher.cli.certificates import counted
 from pinscher.cli.chains import certificates_of
 from pinscher.cli.deployed import deployments_option, read_inventories
+from pinscher.cli.heard import listed_options
 from pinscher.cli.moment import at_option
 from pinscher.cli.plan_versions import Released, told_curve
 from pinscher.cli.reading import json_option, read_bytes
@@ -37,6 +38,7 @@ from pinscher.rotation.planning.lifetimes import LARGEST_LIFETIMES
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from pinscher.cli.heard import HeardClients
     from pinscher.pin import Pin
     from pinscher.rotation.planning import Adoption, Lifetimes, Plan
 
@@ -56,8 +58,9 @@ JSON: {an object}
                    versions (the released ones that refuse if it is late:
                    file, application, version, share), shares ({application:
                    the share of its users, as text, or null}), unclear (the
-                   versions that pin an authority too); the last three are
-                   null where they are not known
+                   versions that pin an authority too), clients (of those
+                   heard of yesterday: clients, refusing, unknown); the last
+                   four are null where they are not known
 """
 
 
@@ -129,12 +132,14 @@ JSON: {an object}
 @click.option("--days", type=click.IntRange(1, 3660), default=365, show_default=True, help="How far to plan.")
 @click.option("--svg", "svg_file", metavar="FILE", help="Write the chart there as a picture.")
 @click.option("--ics", "ics_file", metavar="FILE", help="Write the steps there as an iCalendar file.")
+@listed_options
 @at_option
 @json_option
 def plan(
     host: str, *, certificate: str | None, lifetime: int | None, renew_at: float, keep_key: int, refresh: float,
     adoption: str | None, inventories: tuple[str, ...], next_pins: tuple[Pin, ...], share: float, way_back: int,
-    calendar: str | None, days: int, svg_file: str | None, ics_file: str | None, at: datetime, is_json: bool,
+    calendar: str | None, days: int, svg_file: str | None, ics_file: str | None, heard: HeardClients,
+    at: datetime, is_json: bool,
 ) -> int:  # fmt: skip
     """
     Say on which day each key has to be pinned, may serve, and may be unpinned, for HOST.
@@ -142,7 +147,8 @@ def plan(
     A key serves no earlier than when the stated share of clients has its pin: after --adoption, and --refresh beside it
     where clients fetch bundles. One of the two, or --deployments, is needed: without --adoption the curve is learned
     from the days and the shares of the released versions, and each step says which of them it breaks when it is late.
-    Nothing is looked up on the network.
+    --clients adds how many of yesterday's clients that are, and moves no step. Nothing is looked up on the network but
+    what a monitor says of its clients.
     """
     voice = Voice()
     if adoption is None and not refresh and not inventories:
@@ -150,7 +156,10 @@ def plan(
         raise click.UsageError(told)
     if next_pins and not inventories:
         raise click.UsageError("--next-pin is looked for in what was released: give --deployments as well")
-    released = Released(read_inventories(inventories), canonical_host(host) if inventories else host, next_pins)
+    if heard.source is not None and not inventories:
+        raise click.UsageError("--clients are counted by what was released: give --deployments as well")
+    canonical = canonical_host(host) if inventories else host
+    released = Released(read_inventories(inventories), canonical, next_pins, heard.listed())
     curve = _curve(adoption, inventories, released, at.date())
     lifetimes = _lifetimes(calendar)
     practice = Practice(lifetime, renew_at=renew_at, keep_key=keep_key, way_back=way_back)

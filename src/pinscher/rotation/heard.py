@@ -21,6 +21,7 @@ from pinscher.rotation.gate import Judgement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pinscher.rotation.deployments import Deployment
     from pinscher.rotation.gate import Answer
 
 LARGEST_HEARD = 4 << 20
@@ -108,6 +109,22 @@ def radius_of(heard: Iterable[Heard], answers: Iterable[Answer], host: str) -> R
         if answer.host == host:
             place = answer.deployed.policy.name, answer.deployed.policy.version
             worst[place] = max(worst.get(place, Judgement.ACCEPTS), answer.judgement, key=_GRAVITY.__getitem__)
+    return _weighed(heard, worst, host)
+
+
+def radius_of_versions(
+    heard: Iterable[Heard], released: Iterable[Deployment], *, refusing: Iterable[Deployment],
+    unclear: Iterable[Deployment], host: str,
+) -> Radius:  # fmt: skip
+    """Weigh released versions, of which some would refuse and of some it is unclear, by how many clients have them."""
+    worst: dict[tuple[str, int | None], Judgement] = {}
+    groups = (released, Judgement.ACCEPTS), (unclear, Judgement.CANNOT_TELL), (refusing, Judgement.REFUSES)
+    for versions, judgement in groups:
+        worst.update({(one.policy.name, one.policy.version): judgement for one in versions})
+    return _weighed(heard, worst, host)
+
+
+def _weighed(heard: Iterable[Heard], worst: Mapping[tuple[str, int | None], Judgement], host: str) -> Radius:
     clients = refusing = unknown = 0
     versions: dict[str, int] = {}
     for one in heard:

@@ -45,7 +45,7 @@ def test_json_has_what_the_help_says(capsys: pytest.CaptureFixture[str]) -> None
     assert {"on": "2026-11-21", "expires": "2027-01-07", "key": 0} == answer["certificates"][0]
     assert ["pin", "pin", "switch", "unpin"] == [step["kind"] for step in answer["steps"][:4]]
     step = answer["steps"][0]
-    assert ["on", "kind", "key", "text", "late", "breaks_on", "versions", "shares", "unclear"] == list(step)
+    assert ["on", "kind", "key", "text", "late", "breaks_on", "versions", "shares", "unclear", "clients"] == list(step)
     assert (None, None, None) == (step["versions"], step["shares"], step["unclear"])
 
 

@@ -22,13 +22,16 @@ ENTRY = '[[deployments]]\napplication = "app"\nversion = "{}"\npolicy = "{}.toml
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with three released versions: one key, two keys, and an authority's."""
     monkeypatch.chdir(tmp_path)
-    head = 'format = 1\nname = "bank"\nversion = 1\n'
-    for name, text in {
-        "one": f'[hosts."api.bank.example"]\npins = ["{A}"]\n',
-        "two": f'[hosts."api.bank.example"]\npins = ["{A}", "{B}"]\n',
-        "root": f'[keys.ca]\npin = "{C}"\nrole = "root"\n[hosts."api.bank.example"]\npins = ["ca"]\n',
-    }.items():
-        (tmp_path / f"{name}.toml").write_text(head + text)
+    head = 'format = 1\nname = "bank"\nversion = '
+    for version, (name, text) in enumerate(
+        {
+            "one": f'[hosts."api.bank.example"]\npins = ["{A}"]\n',
+            "two": f'[hosts."api.bank.example"]\npins = ["{A}", "{B}"]\n',
+            "root": f'[keys.ca]\npin = "{C}"\nrole = "root"\n[hosts."api.bank.example"]\npins = ["ca"]\n',
+        }.items(),
+        1,
+    ):
+        (tmp_path / f"{name}.toml").write_text(f"{head}{version}\n{text}")
     rows = [
         ("2.3", "one", "since = 2026-10-02\nshare = 0.10"),
         ("2.2", "root", "since = 2026-10-02\nshare = 0.02"),
@@ -79,6 +82,27 @@ def test_json_has_what_the_help_says(capsys: pytest.CaptureFixture[str]) -> None
     assert ("unpin", [], {}, []) == (unpin["kind"], unpin["versions"], unpin["shares"], unpin["unclear"])
 
 
+def test_clients_of_yesterday_are_counted_beside_a_step(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How many of yesterday's clients a late step breaks is told, and no day is another one because of it."""
+    versions = {1: 41, 2: 900, 3: 9, 4: 50}
+    lines = [
+        {"application": "app", "policy": "bank", "version": one, "installs": count} for one, count in versions.items()
+    ]
+    (folder / "yesterday.json").write_text(json.dumps({"clients": lines}))
+    asked = [*RELEASED, "--next-pin", B]
+    assert 0 == main(asked)
+    before = capsys.readouterr().out.splitlines()
+    assert 0 == main([*asked, "--clients", "yesterday.json"])
+    after = capsys.readouterr().out.splitlines()
+    told = "clients: 41 of yesterday's 1,000 would refuse (bank 1: 41), and of 59 it is not known"
+    assert told in [line.strip() for line in after]
+    assert before == [line for line in after if not line.lstrip().startswith("clients:")]
+    assert 0 == main([*asked, "--clients", "yesterday.json", "--json"])
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert {"clients": 1000, "refusing": 41, "unknown": 59} == steps[0]["clients"]
+    assert {"clients": 1000, "refusing": 950, "unknown": 50} == steps[1]["clients"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -87,6 +111,8 @@ def test_json_has_what_the_help_says(capsys: pytest.CaptureFixture[str]) -> None
         ([*RELEASED[:1], "other.example", *RELEASED[2:]], "deployments.toml: no released version pins other.example"),
         ([*RELEASED[:1], "x-.example", *RELEASED[2:]], "hyphen"),
         ([*BASE, "--deployments", "nowhere.toml"], "cannot read 'nowhere.toml'"),
+        ([*BASE, "--refresh", "1", "--clients", "deployments.toml"], "give --deployments as well"),
+        ([*RELEASED, "--clients", "deployments.toml"], "deployments.toml: expected a JSON object"),
     ],
 )
 def test_what_cannot_be_planned_is_one_clear_error(

@@ -153,8 +153,8 @@ _UNREADABLE = (
     x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
 )  # fmt: skip
 """
-What ``cryptography`` raises for bytes that it cannot read as a certificate; version 49 answers a string type that it does
-not know with a ``KeyError``.
+What ``cryptography`` raises for bytes that it cannot read as a certificate; version 49 answers a string type that it
+does not know with a ``KeyError``.
 """
 
 
