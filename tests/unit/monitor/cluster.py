@@ -209,6 +209,7 @@ class Run:
     async def _disturb(self) -> None:
         """Make a third of the endpoints due, and kill a worker when some of them were looked at; and again."""
         database = await Database.open(database_url(self._database))
+        starting: list[asyncio.Task[None]] = []
         for turn, worker in enumerate(self._workers):
             await _until(lambda turn=turn: self._share() >= (turn + 1) / (WORKERS + 2))  # type: ignore[misc]
             before = await _looked(database)
@@ -220,7 +221,8 @@ class Run:
             assert -signal.SIGKILL == worker.end(signal.SIGKILL)
             self.tally.kills += 1
             worker.begin()
-            await asyncio.to_thread(worker.wait)
+            starting.append(asyncio.create_task(asyncio.to_thread(worker.wait)))
+        await asyncio.gather(*starting)
         await database.close()
 
     def _share(self) -> float:
