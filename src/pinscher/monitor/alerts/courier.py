@@ -89,10 +89,13 @@ class Courier:
                 while line := await process.stdout.readline():
                     answer = json.loads(line)
                     await heard(answer["id"], answer["why"])
+                await process.wait()
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            # A signal to a process that has just ended would take its end from whoever waits for it.
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
 
 
 def _task(parcels: Sequence[Parcel], *, allow_private: bool, is_check: bool) -> bytes:
