@@ -7,6 +7,7 @@ Rules of this file:
 2. SQLite has one writer at a time, so writers queue here, in order, rather than fail there.
 3. What goes wrong below is told as one error of this room; nobody outside knows the driver's.
 4. No text that leaves here holds the password.
+5. What is under way is waited for before the connections are closed: one that comes back later would stay open.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 FILE = "pinscher.sqlite"
 """The database's name in the monitor's folder."""
+_LONGEST_WAIT = 10.0
 
 
 class Database:
@@ -43,6 +45,8 @@ class Database:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
+        self._under_way = 0
+        self._idle = asyncio.Event()
 
     @classmethod
     async def open(cls, url: str | URL) -> Self:
@@ -74,7 +78,7 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection to read by."""
         try:
-            async with self._engine.connect() as connection:
+            async with self._used(), self._engine.connect() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnusableError(f"the database does not answer: {_reason(error, self._secret)}") from None
@@ -83,13 +87,29 @@ class Database:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Give a transaction; when the block has ended without an error, it is on the disk (rule 1)."""
         try:
-            async with self._turn if self._is_sqlite else contextlib.nullcontext(), self._engine.begin() as connection:
-                yield connection
+            async with self._used(), self._turn if self._is_sqlite else contextlib.nullcontext():
+                async with self._engine.begin() as connection:
+                    yield connection
         except (SQLAlchemyError, OSError) as error:
             raise NotStoredError(f"nothing was stored: {_reason(error, self._secret)}") from None
 
+    @contextlib.asynccontextmanager
+    async def _used(self) -> AsyncIterator[None]:
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, after what is under way (rule 5), or after ten seconds."""
+        if self._under_way:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_WAIT):
+                    await self._idle.wait()
         await self._engine.dispose()
 
     def insert_new(self, table: Table) -> sqlite.Insert | postgresql.Insert:
