@@ -124,7 +124,8 @@ def test_the_wheel_holds_nothing_else(released: Released) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["src", "tests", "tools", "docs", "examples", "packaging", "fuzz", "benchmarks", "requirements", "changes.d"]
+    "folder",
+    ["src", "tests", "tools", "docs", "examples", "packaging", "fuzz", "benchmarks", "requirements", "changes.d"],
 )
 def test_the_archive_holds_what_the_release_is_checked_with(released: Released, folder: str) -> None:
     """The source archive has every file of the folders that tests and documentation are made from."""

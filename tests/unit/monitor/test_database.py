@@ -21,6 +21,7 @@ async def test_what_is_under_way_is_waited_for(database: Database) -> None:
     begun, go_on, ended = asyncio.Event(), asyncio.Event(), []
 
     async def read() -> None:
+        """Hold a connection until it is time."""
         async with database.reading() as connection:
             begun.set()
             await go_on.wait()

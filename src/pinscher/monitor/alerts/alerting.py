@@ -56,6 +56,7 @@ class Alerts:
         """Take turns for ever beside other work; when either ends, both do."""
 
         async def other() -> None:
+            """Do the other work, and end with it."""
             await work
 
         async with asyncio.TaskGroup() as tasks:

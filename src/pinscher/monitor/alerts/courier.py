@@ -55,6 +55,7 @@ class Courier:
         waiting = {parcel.id for parcel in parcels}
 
         async def heard(number: int, why: str | None) -> None:
+            """Hear of one parcel."""
             waiting.discard(number)
             await told(number, why)
 
@@ -68,6 +69,7 @@ class Courier:
         named = [(route.name, place, address) for route in plan.routes for place, address in enumerate(route.addresses)]
 
         async def told(number: int, why: str | None) -> None:
+            """Refuse what was not taken."""
             if why is not None:
                 name, place, _ = named[number]
                 raise InvalidAlertsError(f"routes.{name}.urls[{place}]", why)
