@@ -12,7 +12,7 @@ HERE := $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 help:
 	@echo "make demo          the main job on real parts: intercepted, then pinned"
 	@echo "make test          the test suite on this Python"
-	@echo "make test-all      the test suite on every supported Python that is found"
+	@echo "make test-all      the tests that depend on the Python, on every other one that is found"
 	@echo "make test-oldest   the rooms' tests with the oldest dependencies that are allowed"
 	@echo "make test-install  every extra into an empty environment, on every supported Python that is found"
 	@echo "make audit         what is known against the versions that a release is made with"

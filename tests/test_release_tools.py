@@ -86,3 +86,12 @@ def test_a_target_is_in_the_help(target: str) -> None:
     makefile = (HERE / "Makefile").read_text(encoding="utf-8")
     assert f"\n{target}:" in makefile
     assert f'@echo "make {target} ' in makefile
+
+
+def test_what_one_python_is_enough_for_is_there() -> None:
+    """Every test that the other Pythons leave out is one, and none of a client or a context is among them."""
+    once = _tool("every_python").ONCE
+    assert [] == [path for path in once if not (HERE / path).exists()]
+    assert len(once) == len(set(once))
+    rooms = {path.split("/")[2] for path in once if path.startswith("tests/unit/")}
+    assert {"formats", "monitor", "store"} == rooms
