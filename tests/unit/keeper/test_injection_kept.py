@@ -51,6 +51,8 @@ def trust(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     path.write_bytes(world.root.pem)
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.setenv(name, str(path))
+    # The standard library keeps its opener, and from Python 3.12 on a context in it that trusts what was trusted then.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     return str(path)
 
 
