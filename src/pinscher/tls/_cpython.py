@@ -18,6 +18,7 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import socket
 import ssl
@@ -254,10 +255,27 @@ class PinnedSocket(GenuineSocket):
 
     def getpeername(self) -> Any:
         """Return the other side's address, and remember its port: making a connection asks for it anyway."""
-        peer = _getpeername(self)
+        try:
+            peer = _getpeername(self)
+        except OSError:
+            if "_connected" not in self.__dict__:
+                self._close_if_reset()
+            raise
         if type(peer) is tuple:
             self.port_connecting = peer[1]
         return peer
+
+    def _close_if_reset(self) -> None:
+        """Close a socket whose peer was gone before TLS began: whoever makes a connection of it would leave it open."""
+        try:
+            socket.socket.recv(self, 1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0))
+        except (BlockingIOError, TimeoutError):
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOTCONN, errno.EINVAL):
+                return
+            socket.socket.close(self)
+            raise
 
     def raise_barrier(self) -> None:
         """Fill an empty slot: with the refusal where there was one, else with a barrier."""
