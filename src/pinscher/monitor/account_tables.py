@@ -9,16 +9,14 @@ Rules of this file:
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text
 
-from pinscher.monitor.tables import metadata
-
-_Key = BigInteger().with_variant(Integer, "sqlite")
+from pinscher.monitor.tables import RowNumber, metadata
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("id", _Key, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("name", String(128), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
     Column("password", Text, nullable=False),
@@ -42,7 +40,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("digest", String(64), primary_key=True),
-    Column("account", _Key, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("account", RowNumber, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
     Column("made", BigInteger, nullable=False),
     Column("used", BigInteger, nullable=False),
     Index("sessions_account", "account"),
@@ -51,7 +49,7 @@ sessions = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", _Key, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("at", BigInteger, nullable=False),
     Column("who", String(128), nullable=False),
     Column("address", String(64), nullable=False),

@@ -34,7 +34,7 @@ metadata = MetaData()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_Key = BigInteger().with_variant(Integer, "sqlite")
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts rows up by itself only in a column of its own kind."""
 
 
@@ -49,7 +49,7 @@ def moment(stored: int) -> datetime:
 
 
 def _id() -> Column[int]:
-    return Column("id", _Key, primary_key=True, autoincrement=True)
+    return Column("id", RowNumber, primary_key=True, autoincrement=True)
 
 
 settings = Table(
@@ -95,7 +95,7 @@ endpoints = Table(
 looks = Table(
     "looks",
     metadata,
-    Column("endpoint", _Key, ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True),
+    Column("endpoint", RowNumber, ForeignKey("endpoints.id", ondelete="CASCADE"), primary_key=True),
     Column("vantage", String(32), primary_key=True),
     Column("due", BigInteger, nullable=False),
     Column("lease", BigInteger, nullable=False, server_default="0"),
@@ -122,7 +122,7 @@ sightings = Table(
     "sightings",
     metadata,
     _id(),
-    Column("endpoint", _Key, ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("endpoint", RowNumber, ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
     Column("first", BigInteger, nullable=False),
     Column("last", BigInteger, nullable=False),
     Column("times", BigInteger, nullable=False),
@@ -168,7 +168,7 @@ events = Table(
     "events",
     metadata,
     _id(),
-    Column("finding", _Key, ForeignKey("findings.id", ondelete="CASCADE"), nullable=False),
+    Column("finding", RowNumber, ForeignKey("findings.id", ondelete="CASCADE"), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("what", String(16), nullable=False),
     Column("said", Text, nullable=False),
@@ -193,7 +193,7 @@ reports = Table(
     Column("times", BigInteger, nullable=False),
     Column("served", Text, nullable=False),
     Column("validated", Text, nullable=False),
-    Column("incident", _Key),
+    Column("incident", RowNumber),
     UniqueConstraint("application", "key"),
     Index("reports_untriaged", "id", sqlite_where=text("incident IS NULL"), postgresql_where=text("incident IS NULL")),
     Index("reports_incident", "incident"),

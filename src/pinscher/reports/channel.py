@@ -14,23 +14,19 @@ Rules of this file:
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import http.client
-import os
 import socket
 import ssl
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pinscher.errors import PinningError, escaped
 from pinscher.reports.addresses import PrivateAddressError, public_addresses
+from pinscher.reports.deadline import closed_after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pinscher.entry import ReportChannel
     from pinscher.policy import Policy
 
@@ -111,7 +107,7 @@ class Channel:
         """Post *content* under an idempotency key; return when it is stored, else raise :class:`DeliveryError`."""
         try:
             connection = self._connect()
-            with _closed_after(connection, self.seconds), connection:
+            with closed_after(connection, self.seconds), connection:
                 self._post(connection, kind, content, key)
         except PrivateAddressError as error:
             raise DeliveryError(self.name, str(error)) from None
@@ -129,7 +125,7 @@ class Channel:
                 connection.settimeout(self.seconds)
                 connection.connect((address, port))
                 # A context may close what it refuses, and a handshake that trickles has its end as well.
-                with _closed_after(connection, self.seconds):
+                with closed_after(connection, self.seconds):
                     return self.context.wrap_socket(connection, server_hostname=host)
             except ssl.SSLError:
                 connection.close()
@@ -167,27 +163,3 @@ def _seconds(wish: str | None) -> float:
     if wish is None or not (wish.isascii() and wish.isdecimal() and len(wish) < 10):
         return 0.0
     return min(float(wish), LONGEST_WAIT)
-
-
-@contextlib.contextmanager
-def _closed_after(connection: socket.socket, seconds: float) -> Iterator[None]:
-    """End a connection after so many seconds, whoever is waiting on it (rule 5)."""
-    # A descriptor of its own, because a context takes that of the plain socket away.
-    with socket.socket(fileno=os.dup(connection.fileno())) as same:
-        late = threading.Event()
-        end = threading.Timer(seconds, _shut, (same, late))
-        end.daemon = True
-        end.start()
-        try:
-            yield
-        finally:
-            end.cancel()
-        if late.is_set():
-            # What was cut off here may look like an answer that ended.
-            raise TimeoutError(f"no whole answer within {seconds:g} s")
-
-
-def _shut(connection: socket.socket, late: threading.Event) -> None:
-    late.set()
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)

@@ -194,7 +194,7 @@ class Run:
                     connection = self._connection(next(turns))
                 self.tally.retries += 1
                 # A server that is not there answers at once: another sender's turn.
-                time.sleep(0.01)
+                self.is_over.wait(0.01)
             with self._lock:
                 self.tally.acknowledged.add(key)
         connection.close()

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
-from pinscher.monitor.tables import metadata
-
-_Key = BigInteger().with_variant(Integer, "sqlite")
+from pinscher.monitor.tables import RowNumber, metadata
 
 taken = Table(
     "alert_taken",
@@ -49,7 +47,7 @@ told = Table(
 notices = Table(
     "alert_notices",
     metadata,
-    Column("id", _Key, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("route", String(64), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("severity", Integer, nullable=False),
@@ -69,7 +67,7 @@ notices = Table(
 messages = Table(
     "alert_messages",
     metadata,
-    Column("id", _Key, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("route", String(64), nullable=False),
     Column("target", Integer, nullable=False),
     Column("severity", Integer, nullable=False),

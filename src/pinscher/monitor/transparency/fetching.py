@@ -13,16 +13,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.client
-import os
 import socket
 import ssl
-import threading
 import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pinscher.errors import escaped
 from pinscher.reports.addresses import is_public
+from pinscher.reports.deadline import closed_after
 from pinscher.updates.log import LogDamagedError, LogUnreachableError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class LogSite:
                 connection.connect((address, self._port))
                 if self._is_plain:
                     return connection
-                with _closed_after(connection, self._seconds):
+                with closed_after(connection, self._seconds):
                     return self._context.wrap_socket(connection, server_hostname=self._host)
             except ssl.SSLError:
                 connection.close()
@@ -112,7 +111,7 @@ class LogSite:
         return found
 
     def _asked(self, connection: http.client.HTTPConnection, path: str, limit: int) -> bytes | None:
-        with _closed_after(connection.sock, self._seconds):
+        with closed_after(connection.sock, self._seconds):
             connection.request("GET", f"{self._prefix}/{path}", headers=_HEADERS)
             with contextlib.closing(connection.getresponse()) as answer:
                 content = _read(answer, limit, path)
@@ -154,27 +153,3 @@ def _inflated(content: bytes, limit: int) -> bytes:
         return inflater.decompress(content, limit + 1)
     except zlib.error as error:
         raise ValueError(f"no gzip: {error}") from None
-
-
-@contextlib.contextmanager
-def _closed_after(connection: socket.socket, seconds: float) -> Iterator[None]:
-    """End a connection after so many seconds, in whatever state it is."""
-    # A descriptor of its own, because a context takes that of the plain socket away.
-    with socket.socket(fileno=os.dup(connection.fileno())) as same:
-        late = threading.Event()
-        end = threading.Timer(seconds, _shut, (same, late))
-        end.daemon = True
-        end.start()
-        try:
-            yield
-        finally:
-            end.cancel()
-            end.join()
-        if late.is_set():
-            raise TimeoutError(f"no whole answer within {seconds:g} s")
-
-
-def _shut(connection: socket.socket, late: threading.Event) -> None:
-    late.set()
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)

@@ -10,11 +10,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint
 
-from pinscher.monitor.tables import metadata
-
-_Key = BigInteger().with_variant(Integer, "sqlite")
+from pinscher.monitor.tables import RowNumber, metadata
 
 ct_logs = Table(
     "ct_logs",
@@ -42,7 +40,7 @@ and no later head takes it back.
 ct_certificates = Table(
     "ct_certificates",
     metadata,
-    Column("id", _Key, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("log", String(64), nullable=False),
     Column("place", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
