@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 RECORDED: list[dict[str, Any]] = []
 """Every figure of this process, as it goes into the raw data."""
@@ -59,6 +59,11 @@ def race(
             after(played)
             played = None
     return series
+
+
+def shuffled(names: Iterable[str]) -> list[str]:
+    """Return names in an order of chance."""
+    return random.sample(found := list(names), len(found))
 
 
 def ratio(of: list[float], to: list[float]) -> tuple[float, float, float]:

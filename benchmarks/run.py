@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import ssl
+import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib import metadata
@@ -49,7 +50,7 @@ class Both(io.TextIOBase):
 def machine() -> dict[str, object]:
     """Say what was measured on, and with what."""
     model = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    versions = {name: metadata.version(name) for name in ("pinscher", *PACKAGES)}
+    versions = {"pinscher": _measured(), **{name: metadata.version(name) for name in PACKAGES}}
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {(model or ['an unknown processor'])[0]}",
@@ -60,6 +61,14 @@ def machine() -> dict[str, object]:
         "load": round(os.getloadavg()[0], 1),
         "short": measuring.DIVISOR > 1,
     }
+
+
+def _measured() -> str:
+    """Return the commit that is measured; what is installed may be of an older one, and read the same files."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        command = ["git", "-C", str(HERE), "describe", "--always", "--dirty", "--exclude=*"]
+        return "at " + subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return metadata.version("pinscher")
 
 
 def _lines(path: str) -> list[str]:

@@ -196,8 +196,9 @@ def _follow(folder: Path, hosts: int) -> bool:
         server.wait()
     _report("the first policy, fetched, verified and stored", first, None)
     _report("a newer policy", news, None)
-    _report("a start from the plain folder, all of it verified", starts, 400.0 if hosts == LARGE else None)
-    return _report("a check that finds nothing new", checks, 10.0)
+    starting = f"a start from the plain folder, {hosts} hosts, all of it verified"
+    _report(starting, starts, 400.0 if hosts == LARGE else None)
+    return _report(f"a check that finds nothing new, {hosts} hosts", checks, 10.0)
 
 
 def _cpu(call: Callable[[], object], times: int) -> list[float]:

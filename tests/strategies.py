@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from pinscher.document import LARGEST_VERSION
 from pinscher.entry import HostPolicy, Key, Mode, OnExpiry, Redirects, ReportChannel, Role, Rung, UnlistedHosts
+from pinscher.fields import LARGEST_VERSION
 from pinscher.host import HostPattern, canonical_host
 from pinscher.pin import Pin, PinKind, PinSet
 from pinscher.policy import Policy

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent.parent
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "dist", "build", "out")
+IGNORED = [line.strip("/") for line in (HERE / ".gitignore").read_text(encoding="utf-8").splitlines()]
+LEFT_OUT = shutil.ignore_patterns(".git", *IGNORED)
+"""What no release is made from: other tests make and remove such files here while the tree is copied."""
 COMMITTED_AT = "1795219200"
 """Stands for the time of the last commit, which is what ``make dist`` dates every file of a release by."""
 

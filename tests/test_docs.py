@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
@@ -18,6 +19,7 @@ from pinscher import document
 from pinscher.cli.app import VERBS
 from pinscher.diagnosis import Cause
 from pinscher.entry import Mode, OnExpiry, Redirects, Role, Rung, UnlistedHosts
+from pinscher.lab.errand import PLACEHOLDERS
 
 if TYPE_CHECKING:
     import enum
@@ -76,6 +78,24 @@ def test_every_event_figure_and_variable_is_documented() -> None:
     assert (0, "the pages of names are current\n") == (checked.returncode, checked.stdout), checked.stderr
 
 
+def test_every_variable_of_a_hook_is_documented() -> None:
+    """The page of environment variables has every variable that a hook of an ACME client reads."""
+    read = {
+        name
+        for hook in (DOCS / "hooks").glob("*.sh")
+        for name in re.findall(r"\$\{?([A-Z][A-Z0-9_]+)", hook.read_text(encoding="utf-8"))
+    }
+    assert {"PINSCHER_HOOK_CONF", "PINSCHER_SERVED", "TLS_SECRET"} <= read
+    assert [] == [name for name in sorted(read) if f"| `{name}` |" not in _page("environment.md")]
+
+
+def test_every_value_of_a_program_under_test_is_documented() -> None:
+    """The page of environment variables has a variable for every placeholder of ``lab run``, and no placeholder of a name."""
+    listed = set(re.findall(r"^\| `PINSCHER_LAB_(\w+)` \|", _page("environment.md"), re.MULTILINE))
+    assert [] == [name for name in PLACEHOLDERS if not {name.upper(), f"{name.upper()}_FILE"} & listed]
+    assert "NAME" not in listed
+
+
 def test_every_public_name_of_a_room_is_documented() -> None:
     """The page of the rooms has every name of every room's ``__all__``, with the first sentence of its docstring."""
     checked = _checked("rooms_reference.py")
@@ -99,11 +119,35 @@ def test_every_decision_is_in_the_index() -> None:
     assert (0, "the index of decisions is current\n") == (checked.returncode, checked.stdout), checked.stderr
 
 
+_LAYERS = [
+    [name.strip() for name in layer.split("|")]
+    for layer in tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ][0]["layers"]
+]
+_GROUND = {name for layer in _LAYERS[[layer[0] for layer in _LAYERS].index("verdict") :] for name in layer}
+
+
 def test_every_room_is_described() -> None:
-    """The page about the architecture says of each room what it owns."""
+    """The page about the architecture says of each room what it owns, of a file that is a room by itself as well."""
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    rooms = [path.parent.name for path in (HERE / "src" / "pinscher").glob("*/__init__.py")]
-    assert [] == [room for room in rooms if f"| `{room}` |" not in page]
+    rooms = {name for layer in _LAYERS for name in layer} - _GROUND
+    assert {path.parent.name for path in (HERE / "src" / "pinscher").glob("*/__init__.py")} <= rooms
+    assert [] == [room for room in sorted(rooms) if f"| `{room}` |" not in page]
+
+
+def test_the_drawing_has_every_floor_of_the_contract() -> None:
+    """The drawing names every room and every file that the contract about floors names."""
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", (DOCS / "architecture.svg").read_text(encoding="utf-8"))
+    named = {name for text in texts for name in text.split(" \u00b7 ")}
+    assert set() == {name for layer in _LAYERS for name in layer} - named
+
+
+def test_a_contributor_is_told_of_every_floor() -> None:
+    """The table of floors for contributors has each room and file where the contract about floors has it."""
+    page = (HERE / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page.partition("| floor | rooms |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert [name for layer in _LAYERS for name in layer] == re.findall(r"`(\w+)`", table)
 
 
 _NAMED = [
@@ -299,3 +343,48 @@ def test_links_to_elsewhere_have_the_form_of_one(page: Path) -> None:
         assert ("https", None) == (parts.scheme, parts.username), link
         assert re.fullmatch(r"([a-z0-9-]+\.)+[a-z]{2,}", parts.hostname or ""), link
         assert not link.endswith((".", ",", ";", ":")), link
+
+
+_SECTIONS = re.findall(
+    r"^## (\w[^\n]*)\n(.*?)(?=^## |^```\{toctree|\Z)",
+    (DOCS / "index.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """The text of the index, and not its menu alone, has a link to every page, or to the index of its kind."""
+    linked = {(DOCS / link).resolve() for _, text in _SECTIONS for link in re.findall(r"\]\(([^)#]+)\)", text)}
+    behind = {path for name in ("formats", "decisions") for path in (DOCS / name).glob("*.md") if path.stem != "index"}
+    assert [] == sorted(set(DOCS.rglob("*.md")) - behind - linked - {DOCS / "index.md"})
+
+
+@pytest.mark.parametrize(("heading", "text"), _SECTIONS, ids=lambda value: value[:12])
+def test_the_index_names_a_page_once(heading: str, text: str) -> None:
+    """Below one heading of the index a page stands once."""
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert sorted(set(links)) == sorted(links)
+
+
+_UNRELEASED = pytest.mark.skipif(
+    bool(re.search(r"^## \d", (HERE / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)),
+    reason="there is a release, so what is installed by name is there",
+)
+
+
+@_UNRELEASED
+@pytest.mark.parametrize("page", [HERE / "README.md", DOCS / "tutorial" / "first-pin.md"], ids=lambda page: page.stem)
+def test_a_beginner_is_told_that_nothing_was_released(page: Path) -> None:
+    """Where a beginner installs Pinscher, the page says that there is no release, and how to do it in a checkout."""
+    before, _, after = page.read_text(encoding="utf-8").partition("released yet")
+    assert "pip install" not in before
+    assert "checkout" in after.partition("\n")[0]
+    assert "pip install '.[cli" in after
+
+
+@_UNRELEASED
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HERE)))
+def test_no_page_names_a_version_that_is_not_there(page: Path) -> None:
+    """No setting of a page asks for a version of Pinscher by its number before one was released."""
+    text = page.read_text(encoding="utf-8")
+    assert [] == re.findall(r"(?:uses: \S*pinscher@v?\d\S*|rev: v?\d\S*|pinscher==\S+)", text)

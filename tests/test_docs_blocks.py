@@ -73,11 +73,15 @@ FOLLOWED: dict[str, dict[str, tuple[int | None, str]]] = {
     },
     "docs/how-to/prove-a-pin-set-survives.md": {"": (5, f"{_HOW_TO}::test_the_page_about_survival_is_true")},
     "docs/how-to/pytest.md": {"python": (ALL, f"{_HOW_TO}::test_the_page_about_pytest_is_true")},
-    "docs/how-to/renew-with-certbot.md": {"console": (ALL, f"{_HOOKS}::test_the_page_about_renewals_is_true")},
+    "docs/how-to/renew-with-certbot.md": {
+        "console": (ALL, f"{_HOOKS}::test_the_page_about_renewals_is_true"),
+        "yaml": (2, "tests/test_hooks_in_a_cluster.py::test_a_pod_starts_with_what_clients_accept"),
+    },
     "docs/how-to/report-only-to-enforce.md": _SAVED,
     "docs/how-to/serve.md": {"*": (ALL, "tests/test_how_to_serve.py")},
     "docs/how-to/ship-and-keep-pins.md": {"*": (ALL, "tests/test_how_to_ship.py::test_the_page_about_shipping_pins_is_true")},
-    "docs/how-to/signed-updates.md": {"*": (ALL, f"{_UPDATES}::test_the_page_about_signed_updates_is_true")},
+    "docs/how-to/signed-updates.md": _SAVED
+    | {"toml": (1, "tests/test_tutorial.py::test_every_step_prints_what_its_page_shows")},
     "docs/how-to/watch-verdicts.md": {
         "python": (ALL, f"{_AS_IS}::test_the_python_of_the_pages_runs"),
         "toml": (1, f"{_HERE}::test_a_part_of_a_policy_is_read"),

@@ -189,8 +189,10 @@ def _forwarded(command: str, folder: Path, port: int, meanwhile: Callable[[str],
         listens = process.stdout.readline().split(" -> ")[0]
         meanwhile(listens)
         process.terminate()
-        rest, said = process.communicate(timeout=30)
-        assert 0 == process.returncode, said
+        # What came with the first line waits in the stream's buffer, which communicate() passes over.
+        assert process.stderr is not None
+        rest, said = process.stdout.read(), process.stderr.read()
+        assert 0 == process.wait(30), said
         return f"{listens}\n{rest}{said}"
 
 
@@ -292,5 +294,5 @@ def test_the_page_about_rotation_is_true(tmp_path: Path) -> None:
     assert "breaks: app 2.3 (100 %)" in ran[2].stdout
     dated = _ran(f"{_commands('plan-a-rotation.md')[0]} --at 2026-11-21", tmp_path)
     shown = next(block for _, block in _blocks("plan-a-rotation.md", "") if " switch " in block)
-    assert all(line in dated.stdout for line in shown.splitlines())
+    assert shown in dated.stdout
     assert {"plan.svg", "plan.ics"} <= {path.name for path in tmp_path.iterdir()}

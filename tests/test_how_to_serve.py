@@ -63,7 +63,7 @@ def test_every_route_is_in_the_reference() -> None:
 
     text = REFERENCE.read_text(encoding="utf-8")
     for route in (*health.ROUTES, *collecting.ROUTES, *api.ROUTES):
-        path = route.path.replace("{number:int}", "N")
+        path = route.path.replace("{number:number}", "N")
         assert f"{path}`" in text or path.endswith("/{token}"), path
 
 
@@ -74,7 +74,7 @@ def test_every_page_is_in_the_reference() -> None:
     text = REFERENCE.read_text(encoding="utf-8") + PAGE.read_text(encoding="utf-8")
     shown = [route.path for route in pages.ROUTES if "GET" in (route.methods or ()) and "/static/" not in route.path]
     for path in shown:
-        name = path.replace("{number:int}", "N").replace("{secret}", "")
+        name = path.replace("{number:number}", "N").replace("{secret}", "")
         assert f"`{name}`" in text or (path.startswith("/welcome") and name in text) or path == "/news", path
     assert 15 == len(shown)
 

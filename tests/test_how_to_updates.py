@@ -1,7 +1,8 @@
-"""The page about signed updates, followed as a reader would: every command of it, in its order."""
+"""The pages about signed updates and fresh pins, the second followed as a reader would: every command, in its order."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -9,6 +10,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "signed-updates.md"
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "updates.md"
@@ -41,14 +44,16 @@ def followed(page: Path, folder: Path) -> str:
         # The server keeps the pipe open only if it was not redirected.
         told, _ = ran.communicate(timeout=120)
     finally:
-        os.killpg(ran.pid, signal.SIGKILL)
+        # A page that stops what it started leaves nobody.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(ran.pid, signal.SIGKILL)
     assert 0 == ran.returncode, told
     return str(told)
 
 
-def test_the_page_about_signed_updates_is_true(tmp_path: Path) -> None:
-    """Every command of the page runs, from an empty folder to a client that follows each change."""
-    told = followed(PAGE, tmp_path)
+def test_the_page_about_signed_updates_shows_each_change() -> None:
+    """The page shows the client with each change in force, from an empty folder on; ``test_tutorial.py`` runs its commands."""
+    shown = PAGE.read_text(encoding="utf-8")
     for expected in (
         "bank-app version 1 in force, new, 1 host\n",
         "version 1\n",
@@ -57,7 +62,7 @@ def test_the_page_about_signed_updates_is_true(tmp_path: Path) -> None:
         "pinscher: warning: override: an emergency policy for api.bank.com is offered until",
         "bank-app version 3 in force, nothing new, 1 host\n",
     ):
-        assert expected in told, told
+        assert expected in shown
 
 
 def test_the_page_about_fresh_pins_is_true(tmp_path: Path) -> None:
@@ -71,9 +76,17 @@ def test_the_page_about_fresh_pins_is_true(tmp_path: Path) -> None:
         "timestamp lapses next, in 1 day\n",
         "nothing below policy version 1 and root version 1\n",
         "the log's head: pins.bank.com/log 1 ",
-        "whole: 1 tile lead to the head that is signed",
+        "whole: 1 tile leads to the head that is signed",
     ):
         assert expected in told, told
+
+
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_name("keep-pins-fresh.md")], ids=lambda page: page.stem)
+def test_what_a_page_starts_in_the_background_it_stops(page: Path) -> None:
+    """A page that starts a server in the background says at its end how that is stopped."""
+    started, _, rest = page.read_text(encoding="utf-8").partition(" &\n")
+    assert "$ python3 -m http.server" in started
+    assert "kill %1" in rest
 
 
 def test_every_row_about_failures_names_its_test() -> None:

@@ -35,6 +35,20 @@ def test_the_page_is_read_in_a_minute() -> None:
     assert all(sentence.endswith(".") for sentence in first)
 
 
+def test_a_newcomer_is_led_on_before_the_first_command() -> None:
+    """Before its first command the page leads to the first page of the tutorial, and to the index of all pages."""
+    before = README.partition("```")[0]
+    assert [] == [page for page in ("tutorial/first-pin.md", "index.md") if f"](docs/{page})" not in before]
+
+
+def test_the_page_leads_to_every_part_of_the_documentation() -> None:
+    """Every page of the tutorial and of the reasons is linked, and so are the indexes of dialects and of decisions."""
+    docs = Path(__file__).parent.parent / "docs"
+    pages = [*docs.glob("tutorial/*.md"), *docs.glob("why/*.md"), *docs.glob("*/index.md")]
+    names = [path.relative_to(docs).as_posix() for path in pages]
+    assert [] == sorted(name for name in names if f"](docs/{name})" not in README)
+
+
 def test_the_demo_prints_what_the_page_shows() -> None:
     """Every line that the page shows of the demo is one that the demo prints, in that order, but for keys and dates."""
 

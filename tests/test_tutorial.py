@@ -1,10 +1,12 @@
-"""The tutorial, and the how-to pages about its bank, followed as a reader would: every step prints what the page shows."""
+"""The tutorial, and the how-to pages that show what is printed, followed as a reader would: every step prints what its page shows."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 TOOL = Path(__file__).parent.parent / "tools" / "tutorial.py"
 
@@ -21,14 +23,23 @@ def _tool() -> Any:
 tutorial = _tool()
 
 
-def test_every_step_prints_what_its_page_shows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pages", tutorial.SESSIONS, ids=lambda pages: pages[0].stem)
+def test_every_step_prints_what_its_page_shows(tmp_path: Path, pages: list[Path]) -> None:
     """Every command of the pages runs, in their order, and prints what stands below it, keys, days and ids aside."""
     folder = tmp_path / "bank"
     folder.mkdir()
-    for page, outputs in zip(tutorial.PAGES, tutorial.played(tutorial.PAGES, folder), strict=True):
+    for page, outputs in zip(pages, tutorial.played(pages, folder), strict=True):
         text = page.read_text(encoding="utf-8")
         for command, expected, actual in zip(tutorial.commands_of(text), tutorial.shown(text), outputs, strict=True):
             assert tutorial.comparable(expected) == tutorial.comparable(actual), f"{page.name}: {command}"
+    assert [] == [path.name for path in folder.rglob("*.key") if path.stat().st_mode & 0o077]
+
+
+def test_the_tutorial_begins_by_keeping_its_files_from_others() -> None:
+    """No key and no token that the tutorial writes is readable by others, and at its end they are removed."""
+    first, *_, last = (page.read_text(encoding="utf-8") for page in tutorial.PAGES[:3])
+    assert "$ umask 077" == tutorial.commands_of(first)[0]
+    assert "$ cd .. && rm -r bank" in last
 
 
 def test_equal_keys_stay_equal_where_outputs_are_compared() -> None:

@@ -21,7 +21,8 @@ SAYS = {
     "keeper": "one object to start", "updates": "signed policies", "clients": "one file per stack",
     "rotation": "lint, survive, plan, gate", "discover": "what deserves pins", "tls": "PinnedContext, enforce",
     "probe": "what a server shows", "formats": "foreign dialects", "reports": "violations, heartbeats",
-    "store": "sealed on the disk", "diagnosis": "why it was refused",
+    "store": "sealed on the disk", "diagnosis": "why it was refused", "pytest_plugin": "for your own tests",
+    "replacement": "files, as a whole or not", "turn": "a lock that survives a fork",
 }  # fmt: skip
 STYLE = (
     "text{font-family:system-ui,sans-serif;font-size:13px;fill:#1b1f24}.small{font-size:10.5px;fill:#57606a}"
@@ -31,27 +32,28 @@ STYLE = (
 
 
 def floors() -> tuple[list[list[str]], list[str]]:
-    """Return the rooms of each floor from the attic down, and the files of the ground floor."""
+    """Return the rooms of each floor from the attic down, a file that is a room among them, and the ground floor's files."""
     contracts = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
     layers = [[name.strip("() ") for name in layer.split("|")] for layer in contracts[0]["layers"]]
-    rooms = [[name for name in layer if (SOURCE / name / "__init__.py").exists()] for layer in layers]
-    ground = [name.removeprefix("pinscher.") for name in contracts[1]["source_modules"]]
-    ground = [name for name in ground if (SOURCE / f"{name}.py").exists()]
+    pure = [name.removeprefix("pinscher.") for name in contracts[1]["source_modules"]]
+    ground = [name for name in pure if (SOURCE / f"{name}.py").exists()]
+    rooms = [[name for name in layer if name not in ground] for layer in layers]
     return [floor for floor in rooms if floor], ground
 
 
 def imports() -> set[tuple[str, str]]:
     """Return which room imports from which other."""
     found = set()
+    rooms = {name for floor in floors()[0] for name in floor}
     for path in sorted(SOURCE.rglob("*.py")):
-        room, *rest = path.relative_to(SOURCE).parts
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if rest else ():
+        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if room in rooms else ():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [f"{node.module}.{node.names[0].name}"] if isinstance(node, ast.ImportFrom) and node.module else []
             targets = {name.split(".")[1] for name in names if name.startswith("pinscher.")}
-            found.update((room, target) for target in targets if (SOURCE / target).is_dir() and target != room)
+            found.update((room, target) for target in targets & rooms if target != room)
     return found
 
 

@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
-import textwrap
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent.parent
 PAGE = HERE / "docs" / "how-to" / "each-client.md"
 sys.path.insert(0, str(HERE))
 
+from tools.client_code import code, source_of  # noqa: E402
+
+from tests.conformance import proxied  # noqa: E402
 from tests.conformance.other_stacks import OTHERS  # noqa: E402
 from tests.conformance.test_clients import CLIENTS, Client  # noqa: E402
 
-HEAD = """# Pin each client
+SHARED = f"""from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import pinscher
+
+context = pinscher.PinnedContext(pinscher.Policy.load("pins.toml"))
+
+HOST = "api.bank.example"
+SECRET = "password=correct-horse-battery-staple"
+BODY = SECRET.encode()
+TIMEOUT = 10  # seconds
+
+
+def _url(port: int) -> str:
+    return f"https://{{HOST}}:{{port}}/"
+
+
+{source_of(proxied, "Proxy")}"""
+"""What every block of the page stands below."""
+HEAD = f"""# Pin each client
 
 Made by `tools/each_client.py` from the code that the tests play; do not edit it by hand.
 Every client here reached the genuine server, its renewed certificate and its backup key, and sent an impostor with a rogue key under the right authority nothing.
 What its user catches then is in [the table of clients](../reference/clients.md).
 
-In all of the code `context` is made once, and used for every connection:
+Below each heading stands how the pins go in (`clients.` is `pinscher.clients.`); often that one line is all that a program needs.
+The code after it is a whole exchange, as the tests play it: a secret is sent, and `assert` says what the genuine server answered.
 
-<!-- not run: the tests play every function below with such a context, of a policy of their own -->
+All of the code goes on from this, where `context` is made once and used for every connection:
 
 ```python
-context = pinscher.PinnedContext(pinscher.Policy.load("pins.toml"))
-```
+{SHARED}```
 
-`HOST` and `port` are the server's, `BODY` is what is sent, `_url(port)` is `https://HOST:port/`, and `TIMEOUT` is ten seconds.
+Then `urllib_request(context, 443)` plays an exchange, and `asyncio.run(aiohttp_connector(context, 443))` one that begins with `async`.
+Where a `proxy` is asked for, `Proxy(3128)` is one that is asked in clear, and `Proxy(3129, trusting)` one that speaks TLS itself, with a context of its own; the tests run it on the machine of `HOST`, so put your proxy's address into `url`.
+The context of the server is the pinned one either way: what goes through the proxy is for the server alone.
 For programs that nobody should change there is [`pinscher run`](pin-a-program-as-it-is.md), and for what has a TLS of its own [a pinned forwarder](forward.md).
 """
 
 TAKES_NONE = """
 ## Stacks that take no context
+
+Each has a file of its own in `pinscher.clients`, imported by its name.
+A `judge` is `pinscher.clients.judge.Judge(policy)`, and a `policy` is `pinscher.Policy.load("pins.toml")`.
+[The table](../reference/clients.md#stacks-that-take-no-context) names the test that plays each.
 
 {rows}
 """
@@ -47,7 +74,8 @@ def page() -> str:
     parts = [HEAD]
     for package, clients in groupby(sorted(CLIENTS, key=_place), key=lambda client: client.package):
         parts.append(f"\n## {package}\n")
-        parts += [f"\n### {client.name}\n\n{client.how}\n\n```python\n{code(client)}```\n" for client in clients]
+        shown: dict[str, str] = {}
+        parts += [f"\n### {client.name}\n\n{client.how}\n\n{_block(client, shown)}" for client in clients]
     names = {client.package for client in CLIENTS}
     rows = [
         f"- **{row.name}**: {row.how}; enforced: {row.enforced}; not: {row.not_enforced}."
@@ -57,19 +85,20 @@ def page() -> str:
     return "".join([*parts, TAKES_NONE.format(rows="\n".join(rows))])
 
 
+def _block(client: Client, shown: dict[str, str]) -> str:
+    """Return a client's code, or where the same code stands already."""
+    text = code(client.exchange, SHARED)
+    before = shown.setdefault(text, client.name)
+    if before == client.name:
+        return f"```python\n{text}```\n"
+    return f"The code is that of *{before}*" + (
+        ", with a `proxy` that speaks TLS.\n" if client.name.endswith("TLS in TLS") else ".\n"
+    )
+
+
 def _place(client: Client) -> tuple[int, str]:
     """Return where a client's package first stands on the table, so that one package is one section."""
     return min(number for number, one in enumerate(CLIENTS) if one.package == client.package), client.package
-
-
-def code(client: Client) -> str:
-    """Return the function that the tests play, without what puts it on the table."""
-    exchange: Any = client.exchange
-    while isinstance(exchange, functools.partial):
-        exchange = exchange.args[-1] if exchange.args and callable(exchange.args[-1]) else exchange.func
-    lines = textwrap.dedent(inspect.getsource(exchange)).splitlines(keepends=True)
-    start = next(number for number, line in enumerate(lines) if line.startswith(("def ", "async def ")))
-    return "".join(lines[start:])
 
 
 def main() -> int:

@@ -44,7 +44,7 @@ OF_A_CLASS = {
     "DeliveryError": PEER, "PrivateAddressError": PEER, "VaultError": MACHINE, "VaultBusyError": MACHINE,
     "ReportError": SENDER, "PebbleError": MACHINE, "UnavailableAlgorithmError": MACHINE, "UnusableStoreError": MACHINE,
     "UnpinnedKeyError": POLICY, "UnnamedKeyError": POLICY, "DatabaseUnusableError": MACHINE,
-    "BrokerUnusableError": MACHINE, "NotStoredError": MACHINE, "InvalidAlertsError": CALL, "InvalidLogListError": CALL,
+    "BrokerUnusableError": MACHINE, "NotStoredError": MACHINE, "PasswordsBusyError": MACHINE, "InvalidAlertsError": CALL, "InvalidLogListError": CALL,
     "UnreadableLeafError": PEER, "UpdateStoreError": MACHINE, "StoreBusyError": MACHINE, "InvalidBundleError": PUBLISHER,
     "ReaderGoneError": US, "ConversationEndedError": US, "DamagedError": US, "TnetstringError": US, "HeaderError": US,
     "NotOpenedError": US, "CannotExpressError": CALL, "PlaceholderError": CALL, "TalkError": PEER, "PinningError": CALL,

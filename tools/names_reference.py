@@ -1,9 +1,9 @@
 """
 Write the pages of events, figures and environment variables from the source: ``python tools/names_reference.py [--check]``.
 
-What stands in an enum, in a figure's help or in a constant is read from the syntax tree; what a name means to a reader,
-where the source does not say it, stands in the tables below. A name that one of the two has and the other has not is
-an error.
+What stands in an enum or in a figure's help is read from the syntax tree; what a name means to a reader, where the source
+does not say it, stands in the tables below, and for variables in ``environment_variables.py``. A name that one of the two
+has and the other has not is an error.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import ast
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pinscher.clients.measures import DESCRIPTION, LABELS, NAME
 from pinscher.updates.events import EventKind
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE))
+
+from tools.environment_variables import ENVIRONMENT, page, variables  # noqa: E402
+
 SOURCE = HERE / "src" / "pinscher"
 REFERENCE = HERE / "docs" / "reference"
 MADE = "Made by `tools/names_reference.py` from the source; do not edit it by hand."
@@ -43,71 +43,6 @@ SERVE = {
     "link": "An address that makes an operator's account, good once and for an hour; told when it was asked for.",
     "stopped": "The monitor has stopped.",
 }
-ENVIRONMENT = {
-    "PINSCHER_POLICY": "The policy that `pinscher run` pins a Python program with; written by it, and read when an interpreter starts.",
-    "PINSCHER_GUARD": "`off`, `report-only` or `enforce`: the guard of that program.",
-    "PINSCHER_RUN_SEEN": "A file in which an interpreter notes that it was pinned; between `pinscher run` and its programs.",
-    "PINSCHER_DISCOVER": "A folder in which an interpreter notes whom it talks to; between `pinscher discover` and its programs.",
-    "PINSCHER_MITMDUMP": "The `mitmdump` that `demo` and the lab use.",
-    "PINSCHER_LAB_DIRECTORY": "Where mitmproxy leaves its evidence; between the lab and its add-on.",
-    "PINSCHER_LAB_ROUTES": "Which host is found where; between the lab and its add-on.",
-    "PINSCHER_LAB_PASSES_ON": "Whether other hosts are reached; between the lab and its add-on.",
-    "PINSCHER_LAB_CA_FILE": "What the machine trusts; for a program under test.",
-    "PINSCHER_LAB_PINS": "The pins; for a program under test.",
-    "PINSCHER_LAB_CURL_PINS": "The pins as curl takes them; for a program under test.",
-    "PINSCHER_LAB_POLICY_FILE": "The whole policy; for a program under test.",
-    "PINSCHER_LAB_SECRET": "What to send, once accepted; for a program under test.",
-    "PINSCHER_LAB_EXPECTED": "`accept` or `refuse`; for a program under test.",
-    "PINSCHER_LAB_PROXY": "A proxy to go through, or empty; for a program under test.",
-    "PINSCHER_LAB_CERTIFICATE_FILE": "A client certificate; for a program under test.",
-    "PINSCHER_LAB_STATE": "A folder that is kept over one case; for a program under test.",
-    "PINSCHER_LAB_NAME": "`NAME` stands for the name of any value: `pinscher lab run --help` lists them; for a program under test.",
-    "PINSCHER_DATABASE": "The database of `pinscher serve`; an address with a password is better here than on the command line.",
-    "PINSCHER_BROKER": "The broker of `pinscher serve`.",
-    "PINSCHER_MONITOR_TOKEN": "The operator's token with which `pinscher gate` and others ask a monitor; better here than on the command line.",
-    "PINSCHER_TOKEN_PIN": "The PIN of the PKCS#11 token that `pinscher repo` signs with; without it, it is asked for.",
-    "XDG_CACHE_HOME": "The folder of caches, in which the lab keeps its mitmproxy.",
-    "PYTHONPATH": "Gets one folder in front, by `run` and `discover`, so that their hook is found.",
-    "CREDENTIALS_DIRECTORY": "A service's credentials: a key in this folder may belong to root.",
-    "TPM2TOOLS_TCTI": "How a TPM is reached, as the tools of the TPM name it.",
-    "PYKCS11LIB": "The library of a PKCS#11 token, where its address names none.",
-    "SSL_CERT_FILE": "Moves the roots that OpenSSL trusts, and with them those of a context without `trust`; pins hold all the same.",
-    "SSL_CERT_DIR": "As `SSL_CERT_FILE`.",
-    "REQUESTS_CA_BUNDLE": "Moves the roots that requests trusts; pins hold all the same.",
-    "CURL_CA_BUNDLE": "As `REQUESTS_CA_BUNDLE`.",
-    "SSLKEYLOGFILE": "Ignored by a `PinnedContext`; `keylog=` takes a path.",
-    "OPENSSL_CONF": "Replaces OpenSSL's configuration; `doctor` says so.",
-    "PYTHONHTTPSVERIFY": "Has no effect on Python 3; `doctor` says so.",
-    "HTTPS_PROXY": "Clients go through it; a pinned connection is still verified end to end.",
-    "HTTP_PROXY": "As `HTTPS_PROXY`.",
-    "ALL_PROXY": "As `HTTPS_PROXY`.",
-}
-"""Each variable that Pinscher reads, writes or speaks of, and what it does."""
-_NOT_OURS = {"PINSCHER_LAB_", "PINSCHER_COMPLETE"}
-
-
-def constants() -> Iterator[tuple[Path, str]]:
-    """Yield every text of the source with its file."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield path, node.value
-
-
-def variables() -> set[str]:
-    """Return the names of the environment variables that the source speaks of."""
-    found = set()
-    for path, text in constants():
-        found.update(re.findall(r"\bPINSCHER_[A-Z]+(?:_[A-Z]+)*\b", text))
-        outside = "lab" not in path.relative_to(SOURCE).parts or path.name == "mitmdump.py"
-        if outside and re.fullmatch(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*", text) and text in ENVIRONMENT:
-            found.add(text)
-    for path in SOURCE.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        found.update(re.findall(r"environ(?:\.get\(|\[)[\"']([A-Z_0-9]+)[\"']", text))
-        found.update(re.findall(r"envvar=[\"']([A-Z_0-9]+)[\"']", text))
-        found.update(name for name in ENVIRONMENT if f"${name}" in text)
-    return found - _NOT_OURS
 
 
 def figures() -> dict[str, tuple[str, list[str], str]]:
@@ -119,16 +54,15 @@ def figures() -> dict[str, tuple[str, list[str], str]]:
         if "prometheus_client" not in path.read_text(encoding="utf-8"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            parts = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
-            texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+            if not isinstance(node, ast.Call):
+                continue
+            texts = [part.value for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
             if len(texts) < 2 or not re.fullmatch(r"pinscher_[a-z_]+", texts[0]):
                 continue
-            kind = (
-                getattr(getattr(node, "func", None), "id", "CounterMetricFamily").removesuffix("MetricFamily").lower()
-            )
+            kind = getattr(node.func, "id", "").removesuffix("MetricFamily").lower()
             labels = [
                 label.value
-                for keyword in getattr(node, "keywords", ())
+                for keyword in node.keywords
                 if keyword.arg == "labels"
                 for label in getattr(keyword.value, "elts", ())
             ]
@@ -185,16 +119,6 @@ def metrics_page() -> str:
     )
 
 
-def environment_page() -> str:
-    """Return the page of environment variables."""
-    rows = [(f"`{name}`", says) for name, says in ENVIRONMENT.items()]
-    return (
-        f"# Environment variables\n\n{MADE}\nNo variable switches a pin off, and none names another policy for a program that did not ask for it by `pinscher run`.\n"
-        "Whoever can set the variables of a process can still run other code in it.\n\n"
-        f"| variable | what it does |\n|---|---|\n{_rows(rows)}"
-    )
-
-
 def main() -> int:
     """Write the pages, or with --check say whether they are current."""
     undocumented, gone = sorted(variables() - set(ENVIRONMENT)), sorted(set(ENVIRONMENT) - variables())
@@ -208,7 +132,7 @@ def main() -> int:
             f"events without a meaning, or no such event any more: {sorted((told ^ set(SERVE)) | (kinds ^ set(FORWARDER)))}"
         )
         return 1
-    pages = {"events.md": events_page(), "metrics.md": metrics_page(), "environment.md": environment_page()}
+    pages = {"events.md": events_page(), "metrics.md": metrics_page(), "environment.md": page(MADE)}
     if "--check" in sys.argv:
         stale = [name for name, text in pages.items() if (REFERENCE / name).read_text(encoding="utf-8") != text]
         print(f"stale: {stale}: run tools/names_reference.py" if stale else "the pages of names are current")

@@ -1,12 +1,12 @@
 """
 Follow the tutorial in a folder of its own, and write what it printed into its pages: ``python tools/tutorial.py [--check]``.
 
-The how-to pages about the tutorial's bank are followed in the same session, after it.
+The how-to pages about the tutorial's bank are followed in the same session, after it; other pages have one of their own.
 
 1. A line after ``$`` is a command, lines after ``>`` go on with it, and what follows is what it printed, errors included.
-2. The pages are one session: each goes on where the one before it ended, in the same shell and the same folder.
+2. The pages of a session go on where the one before them ended, in the same shell and the same folder.
 3. "Save this as `NAME`." before a block saves it; a block below a comment ``not run: REASON`` is shown and not run.
-4. Keys, days and ids differ from run to run. They are compared by their form, and keys by which are the same.
+4. Keys, days, times and ids differ from run to run. They are compared by their form, and keys by which are the same.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PAGES = [
         for name in ("report-only-to-enforce", "incident", "corporate-inspection")
     ),
 ]
+SESSIONS = [PAGES, [HERE / "docs" / "how-to" / "signed-updates.md"]]
 BANK = HERE / "docs" / "tutorial" / "bank.py"
 SHOWN_FOLDER = "/home/ada/bank"
 _MARK = "\x1e"
@@ -41,9 +42,9 @@ _DISTURBING = re.compile(r"^(SSL_CERT_|SSLKEYLOG|REQUESTS_CA|CURL_CA|OPENSSL_CON
 def played(pages: list[Path], folder: Path) -> list[list[str]]:
     """Run every command of the pages in an empty folder, and return for each page what each command printed."""
     shutil.copy(BANK, folder)
-    bank, monitor = _free_ports()
-    (folder / "bank.py").write_text(BANK.read_text().replace("8443", bank))
-    texts = [page.read_text(encoding="utf-8").replace("8443", bank).replace("8080", monitor) for page in pages]
+    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    (folder / "bank.py").write_text(_with(ports, BANK.read_text()))
+    texts = [_with(ports, page.read_text(encoding="utf-8")) for page in pages]
     script = "\n".join(_script(text, folder) for text in texts)
     environment = {name: value for name, value in os.environ.items() if not _DISTURBING.search(name)}
     environment |= {
@@ -63,8 +64,7 @@ def played(pages: list[Path], folder: Path) -> list[list[str]]:
                     os.killpg(shell.pid, signal.SIGKILL)
         printed.seek(0)
         everything = printed.read()
-    for real, shown in ((str(folder), SHOWN_FOLDER), (bank, "8443"), (monitor, "8080")):
-        everything = everything.replace(real, shown)
+    everything = _with({str(folder): SHOWN_FOLDER} | {real: shown for shown, real in ports.items()}, everything)
     outputs = iter(everything.split(_MARK + "\n")[1:])
     return [[next(outputs, "(nothing was run)\n") for _ in commands_of(page.read_text())] for page in pages]
 
@@ -123,6 +123,8 @@ def _runnable(command: str) -> str:
     plain = "\n".join(line[2:] for line in command.splitlines())
     if plain.startswith("pinscher serve"):
         return plain + "\n" + _LOOKED.format(port=re.findall(r"--listen \S+:(\d+)", plain)[0])
+    if plain.startswith("python3 -m http.server"):
+        return plain + "\n" + _ANSWERED.format(port=re.findall(r" (\d{4,5}) ", plain)[0])
     if plain.startswith("python3 bank.py serve"):
         return "rm -f bank.pid\n" + plain + "\nuntil [ -s bank.pid ]; do :; done"
     return f"{plain}\n{plain.replace('kill', 'wait', 1)} 2>/dev/null" if plain.startswith("kill ") else plain
@@ -131,27 +133,40 @@ def _runnable(command: str) -> str:
 _LOOKED = (
     "until curl -sS http://127.0.0.1:{port}/metrics 2>/dev/null | grep -q '^pinscher_findings{{.*critical'; do :; done"
 )
+_ANSWERED = "until (echo >/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do :; done"
 
 
-def _free_ports() -> tuple[str, str]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1]), str(two.getsockname()[1])
+def _with(places: dict[str, str], text: str) -> str:
+    for place, other in places.items():
+        text = text.replace(place, other)
+    return text
+
+
+_PORTS = ("8443", "8080", "8000")
+"""What the pages call the ports of the bank, of the monitor and of a repository."""
+
+
+def _free_ports(count: int) -> list[str]:
+    with contextlib.ExitStack() as held:
+        free = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in free:
+            one.bind(("127.0.0.1", 0))
+        return [str(one.getsockname()[1]) for one in free]
 
 
 def main() -> int:
     """Write the pages, or with --check say whether they print today what they show."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "bank"
-        folder.mkdir()
-        outputs = played(PAGES, folder)
     stale = []
-    for page, printed in zip(PAGES, outputs, strict=True):
-        text = page.read_text(encoding="utf-8")
-        stale += [page.name] if list(map(comparable, shown(text))) != list(map(comparable, printed)) else []
-        if "--check" not in sys.argv:
-            page.write_text(filled(text, printed), encoding="utf-8")
+    for pages in SESSIONS:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "bank"
+            folder.mkdir()
+            outputs = played(pages, folder)
+        for page, printed in zip(pages, outputs, strict=True):
+            text = page.read_text(encoding="utf-8")
+            stale += [page.name] if list(map(comparable, shown(text))) != list(map(comparable, printed)) else []
+            if "--check" not in sys.argv:
+                page.write_text(filled(text, printed), encoding="utf-8")
     print("the tutorial differs: " + ", ".join(stale) if stale else "the tutorial prints what it shows")
     return 1 if stale and "--check" in sys.argv else 0
 

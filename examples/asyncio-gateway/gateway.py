@@ -7,9 +7,11 @@ A gateway on asyncio: one request in, every bank asked at once, each by its own 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
@@ -25,19 +27,22 @@ class Gateway:
         self._session = session
 
     async def overview(self, request: web.Request) -> web.Response:
-        """Ask every bank at the same time; one that is refused takes nothing from the others."""
+        """Ask every bank at the same time; what one of them does takes nothing from the others."""
         account = request.match_info["account"]
         answers = await asyncio.gather(*(self._ask(url, account) for url in self._banks.values()))
         return web.json_response(dict(zip(self._banks, answers, strict=True)))
 
     async def _ask(self, url: str, account: str) -> Any:
         try:
-            async with self._session.get(f"{url}/accounts/{account}") as reply:
-                reply.raise_for_status()
-                return await reply.json()
-        except aiohttp.ClientError as error:
+            async with self._session.get(f"{url}/accounts/{quote(account, safe='')}") as reply:
+                if not reply.ok:
+                    return {"error": f"answered {reply.status}"}
+                return json.loads(await reply.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
             verdict = pinscher.verdict_of(error)
             return {"error": "unreachable" if verdict is None else verdict.outcome.name}
+        except (ValueError, RecursionError):
+            return {"error": "answered no JSON"}
 
 
 async def main(banks: dict[str, str]) -> None:
@@ -45,7 +50,7 @@ async def main(banks: dict[str, str]) -> None:
     context = pinscher.PinnedContext(pinscher.Policy.load(os.environ["PINS"]))
     connector = aiohttp.TCPConnector(ssl=context)
     headers = {"Authorization": f"Bearer {os.environ['BANK_TOKEN']}"}
-    timeout = aiohttp.ClientTimeout(total=5)
+    timeout = aiohttp.ClientTimeout(total=float(os.environ.get("BANK_TIMEOUT", "5")))
     async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
         gateway = web.Application()
         gateway.router.add_get("/overview/{account}", Gateway(banks, session).overview)

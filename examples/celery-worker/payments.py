@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from celery import Celery, Task
@@ -36,13 +37,15 @@ def bank() -> httpx.Client:
 
 @app.task(bind=True, max_retries=3)
 def pay(self: Task, account: str, amount: str) -> Any:
-    """Pay an amount, and return the bank's answer."""
+    """Pay an amount once, however often it is tried, and return the bank's answer."""
+    # An answer can be lost after the bank has paid: the task's id is the same in every try, and tells it so.
+    once = {"Idempotency-Key": self.request.id}
     try:
-        reply = bank().post(f"/accounts/{account}", json={"amount": amount})
+        reply = bank().post(f"/accounts/{quote(account, safe='')}", json={"amount": amount}, headers=once)
     except httpx.TransportError as error:
         verdict = pinscher.verdict_of(error)
         if verdict is None:
-            raise self.retry(exc=error, countdown=5) from error
+            raise self.retry(exc=error, countdown=float(os.environ.get("RETRY_SECONDS", "5"))) from error
         # The policy decides when a pin changes; asking again at once would only knock at the same wrong door.
         raise BankRefusedError(verdict.outcome.name) from None
     return reply.raise_for_status().json()

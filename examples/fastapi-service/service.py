@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import httpx
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -35,13 +36,25 @@ def bank_of(request: Request) -> httpx.AsyncClient:
 
 @service.get("/balance/{account}")
 async def balance(account: str, bank: Annotated[httpx.AsyncClient, Depends(bank_of)]) -> dict[str, Any]:
-    """Answer with an account's balance, or with 502 while the bank is not the bank."""
+    """Answer with an account's balance, or with 502 while the bank is not the bank or tells none."""
     authorization = {"Authorization": f"Bearer {os.environ['BANK_TOKEN']}"}
     try:
-        reply = await bank.get(f"/accounts/{account}", headers=authorization)
-    except httpx.TransportError as error:
+        reply = await bank.get(f"/accounts/{quote(account, safe='')}", headers=authorization)
+    except httpx.RequestError as error:
         verdict = pinscher.verdict_of(error)
         reason = "unreachable" if verdict is None else verdict.outcome.name
         raise HTTPException(502, detail={"bank": reason}) from error
-    answer: dict[str, Any] = reply.raise_for_status().json()
+    return _told(reply)
+
+
+def _told(reply: httpx.Response) -> dict[str, Any]:
+    """Return what the bank told."""
+    if not reply.is_success:
+        raise HTTPException(502, detail={"bank": f"answered {reply.status_code}"})
+    try:
+        answer = reply.json()
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(502, detail={"bank": "answered no JSON"}) from error
+    if not isinstance(answer, dict):
+        raise HTTPException(502, detail={"bank": "answered no object"})
     return answer

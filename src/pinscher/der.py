@@ -9,6 +9,7 @@ Rules of this file:
 2. The walk accepts only what leaves no second reading: definite lengths, one-octet tags, the field order of RFC 5280
    section 4.1, nothing after the end. Whatever else raises :class:`CertificateParseError`, for any bytes at all.
 3. What is read for display never raises, and never takes part in a decision.
+4. What is shown of a name costs no more for a long name than for a short one.
 
 This file does not validate: the signature, the names and the dates were OpenSSL's affair before a chain gets here.
 """
@@ -194,7 +195,7 @@ def certificate_summary(certificate_der: bytes) -> CertificateSummary:
         fields = _walk(certificate_der)
     except CertificateParseError:
         return CertificateSummary(_UNREADABLE, _UNREADABLE, _UNREADABLE, None, None)
-    serial = certificate_der[fields.serial.content : fields.serial.end]
+    serial = _start(certificate_der, fields.serial)
     not_before, not_after = _times(certificate_der, fields.validity)
     return CertificateSummary(
         subject=_name(certificate_der, fields.subject),
@@ -208,7 +209,10 @@ def certificate_summary(certificate_der: bytes) -> CertificateSummary:
 _UNREADABLE = "(unreadable)"
 _NAMELESS = "(no name)"
 _ATTRIBUTES_SHOWN = 8
+_ATTRIBUTES_READ = 32
+"""How far a common name is looked for; a stranger's name has thousands of attributes if that costs somebody time."""
 _NAME_SHOWN = 200
+_VALUE_SHOWN = 96
 _ATTRIBUTE_NAMES = {
     "550403": "CN",
     "550406": "C",
@@ -227,16 +231,27 @@ _STRING_CODECS = {0x0C: "utf-8", 0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "la
 
 def _name(der: bytes, name: Element) -> str:
     try:
-        shown = [
-            _attribute(der, attribute) for rdn in read_children(der, name) for attribute in read_children(der, rdn)
-        ]
+        attributes = itertools.islice(_attributes(der, name), _ATTRIBUTES_READ + 1)
+        shown = [_attribute(der, attribute) for attribute in attributes]
     except CertificateParseError:
         return _UNREADABLE
-    more = [f"and {len(shown) - _ATTRIBUTES_SHOWN} more"] if len(shown) > _ATTRIBUTES_SHOWN else []
     # The common name is what people look for, so it comes first; otherwise the certificate's order stays.
-    first = sorted(shown, key=lambda text: not text.startswith("CN="))[:_ATTRIBUTES_SHOWN]
-    text = ", ".join(first + more) or _NAMELESS
+    first = sorted(shown[:_ATTRIBUTES_READ], key=lambda text: not text.startswith("CN="))[:_ATTRIBUTES_SHOWN]
+    text = ", ".join(first + _more(len(shown))) or _NAMELESS
     return text if len(text) <= _NAME_SHOWN else text[: _NAME_SHOWN - 3] + "..."
+
+
+def _attributes(der: bytes, name: Element) -> Iterator[Element]:
+    for rdn in read_children(der, name):
+        if rdn.content == rdn.end:
+            raise CertificateParseError("an RDN has an attribute (RFC 5280 section 4.1.2.4)", offset=rdn.start)
+        yield from read_children(der, rdn)
+
+
+def _more(found: int) -> list[str]:
+    if found > _ATTRIBUTES_READ:
+        return ["and more"]
+    return [f"and {found - _ATTRIBUTES_SHOWN} more"] if found > _ATTRIBUTES_SHOWN else []
 
 
 def _attribute(der: bytes, attribute: Element) -> str:
@@ -244,9 +259,14 @@ def _attribute(der: bytes, attribute: Element) -> str:
     if len(parts) != 2:
         raise CertificateParseError("an attribute has a type and a value", offset=attribute.start)
     kind, value = parts
-    identifier = der[kind.content : kind.end].hex()
-    text = der[value.content : value.end].decode(_STRING_CODECS.get(value.tag, "ascii"), "backslashreplace")
-    return f"{_ATTRIBUTE_NAMES.get(identifier, 'oid:' + identifier[:40])}={escaped(text, limit=96)}"
+    identifier = _start(der, kind).hex()
+    text = _start(der, value).decode(_STRING_CODECS.get(value.tag, "ascii"), "backslashreplace")
+    return f"{_ATTRIBUTE_NAMES.get(identifier, 'oid:' + identifier[:40])}={escaped(text, limit=_VALUE_SHOWN)}"
+
+
+def _start(der: bytes, element: Element) -> bytes:
+    """Return as much of a value as can be shown: no codec has more than four octets for a character."""
+    return der[element.content : min(element.end, element.content + 4 * (_VALUE_SHOWN + 2))]
 
 
 def _times(der: bytes, validity: Element) -> tuple[datetime | None, datetime | None]:

@@ -37,7 +37,9 @@ class InvalidPolicyError(PinningError, ValueError):
         self.path = dotted(path)
         self.source = source
         self.line = line
-        place = ":".join(str(part) for part in (source, line) if part is not None)
+        # A file's name is shown as it is, unless it would play tricks with a terminal.
+        shown = escaped(source) if source is not None and not source.isprintable() else source
+        place = ":".join(str(part) for part in (shown, line) if part is not None)
         super().__init__(": ".join(part for part in (place, self.path, reason) if part))
 
     def placed(self, source: str | None, line: int | None) -> InvalidPolicyError:
@@ -108,6 +110,10 @@ class Rung(enum.Enum):
     REFRESH = "refresh"
     OVERRIDE = "override"
     ABORT = "abort"
+
+
+_ABORT = (Rung.ABORT,)
+"""The ladder of an entry that names none."""
 
 
 class Role(enum.Enum):
@@ -181,7 +187,7 @@ class HostPolicy:
     report_only_since: date | None = field(default=None, kw_only=True)
     expires: datetime | None = field(default=None, kw_only=True)
     on_expiry: OnExpiry = field(default=OnExpiry.KEEP_ENFORCING, kw_only=True)
-    on_mismatch: tuple[Rung, ...] = field(default=(Rung.ABORT,), kw_only=True)
+    on_mismatch: tuple[Rung, ...] = field(default=_ABORT, kw_only=True)
     alternate: str | None = field(default=None, kw_only=True)
     redirects: Redirects = field(default=Redirects.PINNED_ONLY, kw_only=True)
     report_to: tuple[str, ...] = field(default=(), kw_only=True)
@@ -201,7 +207,7 @@ class HostPolicy:
             raise InvalidPolicyError(_SINCE, path=("mode",))
         if self.expires is not None:
             object.__setattr__(self, "expires", _utc(self.expires))
-        if self.on_mismatch != (Rung.ABORT,):
+        if self.on_mismatch != _ABORT:
             object.__setattr__(self, "on_mismatch", _ladder(self.on_mismatch))
         if self.alternate is not None:
             object.__setattr__(self, "alternate", _alternate(self.alternate))
@@ -227,7 +233,7 @@ _DEFAULTS: dict[str, Any] = {
     "report_only_since": None,
     "expires": None,
     "on_expiry": OnExpiry.KEEP_ENFORCING,
-    "on_mismatch": (Rung.ABORT,),
+    "on_mismatch": _ABORT,
     "alternate": None,
     "redirects": Redirects.PINNED_ONLY,
     "report_to": (),
@@ -310,10 +316,8 @@ def _check_public(host: str) -> None:
     """Refuse an IP literal that leads into a private network; where a name leads, the sender finds out."""
     if not is_ip_literal(host):
         return
-    import ipaddress  # noqa: PLC0415
+    from pinscher.address import is_public  # noqa: PLC0415  (two milliseconds that only such a channel pays)
 
-    address = ipaddress.ip_address(host)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    if not (mapped or address).is_global:
+    if not is_public(host):
         reason = f"{host} is not a public address; allow-private = true lets reports go there"
         raise InvalidPolicyError(reason, path=("url",))

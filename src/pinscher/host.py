@@ -53,6 +53,11 @@ def canonical_host(host: str) -> str:
     The answer is idempotent. It is a lower-case A-label name without its trailing dot, a dotted-quad IPv4 address, or
     an IPv6 address in the form of RFC 5952. It does not prove that the host exists.
     """
+    return _canonical(host)
+
+
+def _canonical(host: str) -> str:
+    """Return the canonical form without remembering it: a large policy would push out every name that is looked up."""
     if not isinstance(host, str):
         raise InvalidHostError(host, "a host is text")
     if len(host) > LONGEST_HOST + 1:
@@ -61,6 +66,8 @@ def canonical_host(host: str) -> str:
         return _canonical_ipv6(host)
     name = (host if host.isascii() else _a_labels(host)).lower()
     name = name.removesuffix(".")
+    if _is_plain(name):
+        return name
     labels = name.split(".")
     for label in labels:
         _check_label(host, label)
@@ -69,6 +76,18 @@ def canonical_host(host: str) -> str:
     if _is_numeric(labels[-1]):
         _check_ipv4(host, name, labels)
     return name
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name in lower case plainly keeps every rule, so that no label of it needs a closer look."""
+    framed = f".{name}."
+    return (
+        len(name) <= LONGEST_LABEL
+        and name.replace(".", "").replace("-", "").replace("_", "").isalnum()
+        and ".." not in framed
+        and not ("-" in name and (".-" in framed or "-." in framed))
+        and name[name.rfind(".") + 1] not in _DIGITS
+    )
 
 
 def is_ip_literal(canonical: str) -> bool:
@@ -172,7 +191,7 @@ class HostPattern:
 
     def __post_init__(self) -> None:
         """Keep the name canonical, so that two spellings of one pattern are equal."""
-        object.__setattr__(self, "name", canonical_host(self.name))
+        object.__setattr__(self, "name", _canonical(self.name))
         if self.reach is not Reach.EXACT and is_ip_literal(self.name):
             raise InvalidHostError(str(self), "an IP address has no names below it")
 

@@ -1,9 +1,10 @@
 """
 Where in a document's text a field stands; looked for only when there is an error to place.
 
-It answers with the deepest part of a path that it finds, and with None rather than guess. But for the look for long
-keys, the text was parsed before, so its syntax is known to be right. Lines end where the parsers end them, at a line
-feed alone. Each look takes time in proportion to the text, however deep the text is nested.
+It answers with the first place at a path or below it, else with the deepest part of the path that it finds, and with
+None rather than guess. But for the looks for what a parser gave up at (long keys and numbers, deep nesting), the text
+was parsed before, so its syntax is known to be right. Lines end where the parsers end them, at a line feed alone. Each
+look takes time in proportion to the text, however deep the text is nested.
 """
 
 from __future__ import annotations
@@ -76,6 +77,33 @@ def long_key_in_toml(text: str, most: int) -> int | None:
     return None
 
 
+def deepest_in_json(text: str) -> int:
+    """Return the line on which a JSON text is nested most deeply; the text need not be JSON."""
+    return _deepest(text, _TOKEN)
+
+
+def deepest_in_toml(text: str) -> int:
+    """Return the line on which a TOML text is nested most deeply; the text need not be TOML."""
+    return _deepest(text, _TOML_TOKEN)
+
+
+def _deepest(text: str, tokens: re.Pattern[str]) -> int:
+    depth = most = place = 0
+    for token in tokens.finditer(text):
+        mark = token.group()
+        depth += (mark in ("[", "{")) - (mark in ("]", "}"))
+        if depth > most:
+            most, place = depth, token.start()
+    return _line(text, place)
+
+
+def long_number_in_toml(text: str) -> int | None:
+    """Return the line of the first number of a TOML text that Python does not read, for it has too many digits."""
+    tokens = (token for token in _TOML_TOKEN.finditer(text) if _LONG_NUMBER.match(token.group()))
+    return next((_line(text, token.start()) for token in tokens), None)
+
+
+_LONG_NUMBER = re.compile(r"[+-]?[0-9_]{4300}")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^\s{}\[\],:"]++')
 _WHOLE = re.compile(r"-?[0-9]{1,4300}|true|false|null")
 _SURROGATES = re.compile(
@@ -90,10 +118,11 @@ def _line(text: str, offset: int) -> int:
 def _line_of_deepest(text: str, path: Path, places: Iterable[Place]) -> int | None:
     best: Place | None = None
     for found, offset in places:
+        if path and found[: len(path)] == path:
+            # The place itself, or the first below it: a dotted name stands for the tables on its way.
+            return _line(text, offset)
         if found and path[: len(found)] == found and (best is None or len(found) > len(best[0])):
             best = (found, offset)
-            if found == path:
-                break
     return None if best is None else _line(text, best[1])
 
 

@@ -18,8 +18,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pinscher.canonical import table_of, to_json
-from pinscher.document import LARGEST_TEXT, Document, document_of, plain_copy
+from pinscher.document import LARGEST_TEXT, Document, document_of
 from pinscher.entry import HostPolicy, InvalidPolicyError, Key, ReportChannel, UnlistedHosts, dotted
+from pinscher.fields import plain_copy
 from pinscher.host import HostPattern, Reach, canonical_host
 from pinscher.text import read_text
 from pinscher.toml import write_toml
@@ -108,13 +109,14 @@ class Policy:
         object.__setattr__(self, "_document", document)
         object.__setattr__(self, "_digest", None)
         tables: dict[Reach, dict[str, HostPolicy]] = {reach: {} for reach in Reach}
+        exact = tables[Reach.EXACT]
         for entry, spelt in zip(document.hosts, table["hosts"], strict=True):
             pattern = entry.pattern
-            known = tables[pattern.reach]
+            known = exact if pattern.reach is Reach.EXACT else tables[pattern.reach]
             if pattern.name in known:
                 raise _second(entry, spelt, table)
             known[pattern.name] = entry
-        object.__setattr__(self, "_exact", tables[Reach.EXACT])
+        object.__setattr__(self, "_exact", exact)
         object.__setattr__(self, "_one_below", tables[Reach.ONE_LABEL])
         object.__setattr__(self, "_below", tables[Reach.ANY_DEPTH])
         self._check_references(table)
@@ -139,7 +141,8 @@ class Policy:
 
     def lookup(self, host: str) -> HostPolicy | None:
         """Return the entry for a host, or None; raise ``InvalidHostError`` for what is no host (rule 3)."""
-        return self.lookup_canonical(canonical_host(host))
+        # A host that is listed as it was written is canonical already: the entries are kept by their canonical names.
+        return self._exact.get(host) or self.lookup_canonical(canonical_host(host))
 
     def lookup_canonical(self, canonical: str) -> HostPolicy | None:
         """Return the entry for a host that ``canonical_host`` returned, or None."""

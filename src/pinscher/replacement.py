@@ -68,14 +68,27 @@ def replace_file(
 def write_new(
     path: str, content: bytes, *, mode: int, folder: int | None = None, permissions: int | None = None
 ) -> None:
-    """Write a file that is not there yet (rule 3), and bring its content to the disk; its name follows its folder."""
+    """
+    Write a file that is not there yet (rule 3), and bring its content to the disk; its name follows its folder.
+
+    What could not be written to its end is removed.
+    """
     descriptor = os.open(path, _WRITE, mode) if folder is None else os.open(path, _WRITE, mode, dir_fd=folder)
+    try:
+        _fill(descriptor, content, path if folder is None else descriptor, permissions)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            remove(path, folder=folder)
+        raise
+
+
+def _fill(descriptor: int, content: bytes, file: str | int, permissions: int | None) -> None:
     try:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         if permissions is not None:
-            os.chmod(path, permissions) if folder is None else os.fchmod(descriptor, permissions)
+            os.chmod(file, permissions)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

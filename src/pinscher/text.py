@@ -17,10 +17,13 @@ from pinscher.document import LARGEST_TEXT
 from pinscher.entry import InvalidPolicyError
 from pinscher.errors import escaped
 from pinscher.places import (
+    deepest_in_json,
+    deepest_in_toml,
     half_pair_in_json,
     line_in_json,
     line_in_toml,
     long_key_in_toml,
+    long_number_in_toml,
     odd_number_in_json,
     repeated_in_json,
 )
@@ -78,9 +81,11 @@ def _read_toml(text: str, source: str | None) -> dict[str, Any]:
         reason, line = _split_place(str(error), text)
         raise InvalidPolicyError(f"not TOML: {escaped(reason)}", source=source, line=line) from None
     except RecursionError:
-        raise InvalidPolicyError("not TOML: nested too deeply", source=source) from None
+        line = deepest_in_toml(text)
+        raise InvalidPolicyError("not TOML: nested too deeply", source=source, line=line) from None
     except (ValueError, OverflowError) as error:
-        raise InvalidPolicyError(f"not TOML: {escaped(str(error))}", source=source) from None
+        line = long_number_in_toml(text)
+        raise InvalidPolicyError(f"not TOML: {escaped(str(error))}", source=source, line=line) from None
 
 
 def _split_place(message: str, text: str) -> tuple[str, int]:
@@ -103,7 +108,7 @@ def _read_json(text: str, source: str | None) -> dict[str, Any]:
     except _DuplicateKeyError:
         raise _repeated(text, source) from None
     except RecursionError:
-        raise InvalidPolicyError("not JSON: nested too deeply", source=source) from None
+        raise _too_deep_in_json(text, source) from None
     except ValueError as error:
         line = odd_number_in_json(text)
         raise InvalidPolicyError(f"not JSON: {escaped(str(error))}", source=source, line=line) from None
@@ -116,6 +121,10 @@ def _repeated(text: str, source: str | None) -> InvalidPolicyError:
     return InvalidPolicyError("the key stands twice in one object", path=path, source=source, line=line)
 
 
+def _too_deep_in_json(text: str, source: str | None) -> InvalidPolicyError:
+    return InvalidPolicyError("not JSON: nested too deeply", source=source, line=deepest_in_json(text))
+
+
 def _check_encodable(text: str, table: object, source: str | None) -> None:
     """Refuse an escaped half of a surrogate pair, which json lets through."""
     if "\\ud" not in text and "\\uD" not in text:
@@ -125,6 +134,9 @@ def _check_encodable(text: str, table: object, source: str | None) -> None:
     except UnicodeEncodeError:
         line = half_pair_in_json(text)
         raise InvalidPolicyError("the text holds half of a surrogate pair", source=source, line=line) from None
+    except RecursionError:
+        # Writing takes more of the stack than reading did.
+        raise _too_deep_in_json(text, source) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pinscher.entry import HostPolicy
-    from pinscher.pin import Pin
+    from pinscher.pin import Pin, PinSet
     from pinscher.policy import Policy
 
 
@@ -167,23 +167,43 @@ def evaluate_entry(
     """Judge as :func:`evaluate` does, with the *entry* that *policy* has for the host, or None: it is not looked up."""
     if type(chain) is not ValidatedChain:
         raise TypeError(f"evaluate takes a ValidatedChain, found {type(chain).__name__}")
-    pins = None if entry is None else entry.pinset
-    if entry is not None and pins is not None and not pins.denied_keys and entry.on_expiry is not _FAIL:
-        # The common case: rules 1 to 5 cannot apply, and nothing above a leaf that matches needs to be fetched.
+    pins = _settling_pins(entry)
+    matched = None
+    if pins is not None:
         try:
+            # On the leaf, in the common case, and then nothing above it needs to be fetched.
             matched = pins.accepted(chain._certificates[0])  # noqa: SLF001  (its leaf, without the call of a property)
+            if matched is None:
+                matched = _first(pins.accepted, chain.certificates[1:])
         except CertificateParseError:
             matched = None
-        if matched is not None:
-            draft: Any = _Draft()
-            draft.outcome, draft.action, draft.matched = _MATCH, _ALLOW, matched
-            draft.policy, draft.host_policy, draft.chain = policy, entry, chain
-            draft.host, draft.port, draft.at = canonical, port, at
-            draft.resumed, draft.detail, draft.steps = resumed, "", ()
-            draft.__class__ = Verdict
-            verdict: Verdict = draft
-            return verdict
+    if matched is not None:
+        draft: Any = _Draft()
+        draft.outcome, draft.action, draft.matched = _MATCH, _ALLOW, matched
+        draft.policy, draft.host_policy, draft.chain = policy, entry, chain
+        draft.host, draft.port, draft.at = canonical, port, at
+        draft.resumed, draft.detail, draft.steps = resumed, "", ()
+        draft.__class__ = Verdict
+        verdict: Verdict = draft
+        return verdict
     return _judge(chain, chain, policy, canonical, entry, at, port, resumed=resumed)
+
+
+def is_settled(entry: HostPolicy | None, leaf: bytes) -> bool:
+    """Tell whether a leaf is a MATCH under an entry whenever it is shown, and whatever stands above it."""
+    pins = _settling_pins(entry)
+    try:
+        return pins is not None and pins.accepted(leaf) is not None
+    except CertificateParseError:
+        return False
+
+
+def _settling_pins(entry: HostPolicy | None) -> PinSet | None:
+    """Return the pins of which any one on a chain is a MATCH whatever else is, because rules 1 to 5 cannot apply."""
+    pins = None if entry is None else entry.pinset
+    if entry is None or pins is None or pins.denied_keys or entry.on_expiry is _FAIL:
+        return None
+    return pins
 
 
 class _Draft:

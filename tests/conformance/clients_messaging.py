@@ -112,6 +112,7 @@ def _log_in_with_kafka_python(context: ssl.SSLContext, port: int, make_client: C
     producer = KafkaProducer(
         bootstrap_servers=f"{HOST}:{port}", security_protocol="SASL_SSL", ssl_context=context,
         sasl_mechanism="PLAIN", sasl_plain_username="ada", sasl_plain_password=SECRET,
-        bootstrap_timeout_ms=2000, max_block_ms=2000, kafka_client=make_client,
+        # A second attempt that the end of the time meets would leave its connection open.
+        bootstrap_timeout_ms=2000, max_block_ms=2000, reconnect_backoff_ms=10_000, kafka_client=make_client,
     )  # fmt: skip
     producer.close(timeout=0)

@@ -20,7 +20,7 @@ from typing import Any
 HOST = "localhost"
 SECRET = "password=correct-horse-battery-staple"
 BODY = SECRET.encode()
-TIMEOUT = 10
+TIMEOUT = 30
 
 CALLS: dict[str, tuple[str, Callable[[int], Any]]] = {}
 """Each client's exchange, with the protocol that its server speaks."""
@@ -108,13 +108,13 @@ async def asyncio_streams(port: int) -> None:
 
 
 @client("websocket")
-def websockets(port: int) -> None:
+async def websockets(port: int) -> None:
     """Echo a message."""
-    from websockets.sync.client import connect
+    from websockets.asyncio.client import connect
 
-    with connect(f"wss://{HOST}:{port}/", proxy=None) as session:
-        session.send(SECRET)
-        session.recv()
+    async with connect(f"wss://{HOST}:{port}/", proxy=None) as session:
+        await session.send(SECRET)
+        await session.recv()
 
 
 @client()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,26 +50,32 @@ class Cluster:
     directory: Path
 
     @contextlib.contextmanager
-    def serving(self, held: HeldCertificate) -> Iterator[Server]:
-        """Run the server with a certificate until the block ends; its log is whole from then on."""
+    def serving(
+        self, held: HeldCertificate, *, port: int | None = None, largest_file: int | None = None
+    ) -> Iterator[Server]:
+        """
+        Run the server with a certificate until the block ends, on a free port or the given one; then its log is whole.
+
+        What would write a file beyond *largest_file* octets is refused, which the server takes as a full disk.
+        """
         self._give("server.crt", pem("CERTIFICATE", *held.chain))
         self._give("server.key", held.key_pem)
-        server = self._started()
+        server = self._started(port, largest_file)
         try:
             yield server
         finally:
             server.stop()
 
-    def _started(self) -> Server:
+    def _started(self, port: int | None, largest_file: int | None) -> Server:
         # PostgreSQL takes no port 0, so the port found free may be gone by the time it is asked for.
         for _ in range(_ATTEMPTS):
-            server = Server(self._run(_free_port()))
+            server = Server(self._run(port or _free_port(), largest_file))
             if server.is_ready():
                 return server
             server.stop()
         raise AssertionError("no PostgreSQL server came up:\n" + "".join(server.log))
 
-    def _run(self, port: int) -> tuple[subprocess.Popen[str], int]:
+    def _run(self, port: int, largest_file: int | None = None) -> tuple[subprocess.Popen[str], int]:
         settings = {
             "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
             "ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "logging_collector": "off",
@@ -76,6 +84,8 @@ class Cluster:
         }  # fmt: skip
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.programs / "postgres"), "-D", str(self.directory / "data"), *options]
+        if largest_file is not None:
+            command = ["sh", "-c", f'ulimit -f {largest_file // 512}; exec "$@"', "sh", *command]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", **_as_account(self))
         return process, port
 
@@ -112,9 +122,28 @@ class Server:
         _, rest = self._process.communicate(timeout=30)
         self.log += rest.splitlines(keepends=True)
 
+    @contextlib.contextmanager
+    def unread(self) -> Iterator[Server]:
+        """Throw the log away until the block ends, and end the server: one whose log nobody reads would stop."""
+        stream = self._process.stderr
+        assert stream is not None
+        reader = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(stream.fileno(), 65536), b"")])
+        reader.start()
+        try:
+            yield self
+        finally:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGINT)
+            reader.join()
+
+    def crash(self) -> None:
+        """End the server and every session at once: nothing is put in its place, and the next start has to recover."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(timeout=30)
+
 
 @contextlib.contextmanager
-def cluster(where: Path) -> Iterator[Cluster]:
+def cluster(where: Path, *more: str) -> Iterator[Cluster]:
     """Make a database cluster with one user, who needs TLS and a password, and remove it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="pinscher-postgresql-"))
     try:
@@ -122,7 +151,18 @@ def cluster(where: Path) -> Iterator[Cluster]:
         made = Cluster(where, directory)
         (directory / "password").write_text(PASSWORD + "\n")
         _hand_over(directory / "password")
-        options = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(directory / "password"), "-E", "UTF8", "-N"]
+        options = [
+            "-U",
+            USER,
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            str(directory / "password"),
+            "-E",
+            "UTF8",
+            "-N",
+            *more,
+        ]
         command = [str(where / "initdb"), "-D", str(directory / "data"), "--no-locale", *options]
         subprocess.run(command, check=True, capture_output=True, timeout=120, **_as_account(made))
         (directory / "data" / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
@@ -149,7 +189,9 @@ def _hand_over(path: Path) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port: int = asked.getsockname()[1]
-        return port
+    """Return a port that nobody has, below those that the system gives to connections: it stays free for a restart."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with contextlib.suppress(OSError), socket.socket() as asked:
+            asked.bind(("127.0.0.1", port))
+            return port

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pinscher.lab.authority import Authority, HeldCertificate
 from pinscher.lab.server import TlsServer
 
-from .clients import BODY, HOST, RACES_IN_TLS_1_3, SECRET, TIMEOUT, client
+from .clients import BODY, HOST, RACES_IN_TLS_1_3, SECRET, TIMEOUT, client, to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def _registered(name: str, package: str, how: str, server: dict[str, Any], *, se
 
 
 def _run(exchange: Any) -> ProxiedExchange:
-    return lambda context, port, proxy: asyncio.run(exchange(context, port, proxy))
+    return lambda context, port, proxy: asyncio.run(to_its_end(exchange, context, port, proxy))
 
 
 def _url(port: int) -> str:

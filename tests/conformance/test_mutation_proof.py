@@ -22,7 +22,7 @@ _WRONG = (Result.FAILED, Result.HUNG)
 def test_a_wrong_checker_is_killed(checker: Wrong) -> None:
     """The scenario that a wrong checker is named for shows what it gets wrong, in at least one of its cases."""
     scenario = SCENARIOS[checker.killed_by]
-    results = [play(case, checker.contestant, limit=5) for case in scenario.cases]
+    results = [play(case, checker.contestant, limit=60) for case in scenario.cases]
     assert any(one.result in _WRONG for one in results), [(one.case.id, one.reason) for one in results]
 
 
@@ -31,14 +31,14 @@ def test_a_wrong_checker_is_no_dead_one(checker: Wrong) -> None:
     """It is killed by what it gets wrong, not because it accepts nothing: it passes something positive of the family."""
     family = SCENARIOS[checker.killed_by].family
     positive = [one for one in SCENARIOS.values() if one.family == family and one.is_positive]
-    results = (play(case, checker.contestant, limit=5).result for one in positive for case in one.cases)
+    results = (play(case, checker.contestant, limit=60).result for one in positive for case in one.cases)
     assert Result.PASSED in results
 
 
 @pytest.mark.parametrize("name", sorted({one.killed_by for one in WRONG}))
 def test_the_right_checker_lives(name: str) -> None:
     """The same checker with every step right passes each scenario that kills a wrong one."""
-    played = [play(case, RIGHT, limit=5) for case in SCENARIOS[name].cases]
+    played = [play(case, RIGHT, limit=60) for case in SCENARIOS[name].cases]
     assert not [(one.case.id, one.reason, one.said) for one in played if one.result in _WRONG]
     assert any(one.result is Result.PASSED for one in played)
 

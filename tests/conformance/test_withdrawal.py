@@ -12,7 +12,7 @@ import pytest
 import pinscher
 from pinscher.lab.server import TlsServer
 
-from .clients import HOST, SECRET
+from .clients import HOST, SECRET, to_its_end
 from .test_clients import World
 
 if TYPE_CHECKING:
@@ -59,17 +59,10 @@ def with_aiohttp(context: ssl.SSLContext, url: str) -> Iterator[Exchange]:
         async with session.post(url, data=SECRET) as answer:
             await answer.read()
 
-    async def closed() -> None:
-        """Close the session and what it kept."""
-        await session.close()
-        # aiohttp closes what it kept on the next turns of the loop.
-        for _ in range(5):
-            await asyncio.sleep(0)
-
     with asyncio.Runner() as runner:
         session = runner.run(opened())
         yield lambda: runner.run(exchange())
-        runner.run(closed())
+        runner.run(to_its_end(session.close))
 
 
 @pytest.mark.parametrize("client", [with_requests, with_httpx, with_aiohttp])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 TOKEN = "correct-horse-battery-staple"
 BALANCE = "12.50"
+TRICKY = "ada?admin=1#"
+"""An account that is another request where it is put into an address as it is."""
 NOBODY = str(Pin(hashlib.sha256(b"a key that nobody holds").digest()))
 """A backup pin whose key nobody holds."""
 
@@ -32,9 +35,52 @@ def bank_api(conversation: Conversation) -> None:
     """Answer every request with a balance."""
     conversation.secure()
     while request := read_request(conversation):
-        conversation.send(response(200, json.dumps({"balance": BALANCE}).encode(), content_type="application/json"))
+        conversation.send(_ANSWER)
         if not request.keeps_alive:
             return
+
+
+_ANSWER = response(200, json.dumps({"balance": BALANCE}).encode(), content_type="application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class OddBank:
+    """A bank that gives every request one answer, which is no balance."""
+
+    status: int
+    body: bytes
+
+    def __call__(self, conversation: Conversation) -> None:
+        """Say it."""
+        conversation.secure()
+        while request := read_request(conversation):
+            conversation.send(response(self.status, self.body, content_type="application/json"))
+            if not request.keeps_alive:
+                return
+
+
+ODD = [OddBank(404, b"{}"), OddBank(200, b"<html>"), OddBank(200, b"[]")]
+"""What a bank may say beside a balance: an error, no JSON, and JSON of another form."""
+
+
+class ForgetfulBank:
+    """A bank that pays once for each Idempotency-Key, and hangs up in place of its first answer to one."""
+
+    def __init__(self) -> None:
+        self.paid: list[bytes] = []
+        self.asked: list[str | None] = []
+
+    def __call__(self, conversation: Conversation) -> None:
+        """Pay, and hang up; or say again what was paid."""
+        conversation.secure()
+        while request := read_request(conversation):
+            key = request.fields.get("idempotency-key")
+            is_known = key is not None and key in self.asked
+            self.asked.append(key)
+            if not is_known:
+                self.paid.append(request.body)
+                return
+            conversation.send(_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +134,7 @@ class Bank:
         """Return everything that this address has decrypted so far, once all connections have ended."""
         self.server.wait_idle()
         return b"".join(record.content for record in self.server.evidence.connections)
+
+    def asked_for(self) -> list[str]:
+        """Return the targets of all requests so far."""
+        return [target.decode() for target in re.findall(rb"(?:GET|POST) (\S+) HTTP/1.1\r\n", self.decrypted())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from pinscher.pin import Pin
 
-from .bank import BALANCE, NOBODY, TOKEN, Bank
+from .bank import BALANCE, NOBODY, ODD, TOKEN, TRICKY, Bank, OddBank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +78,9 @@ def publisher(tmp_path: Path) -> Iterator[Publisher]:
     made.close()
 
 
-def test_a_desktop_client_lives_through_a_rotation_and_refuses_a_rogue(bank: Bank, publisher: Publisher) -> None:
-    """The client takes the signed pins, heals by newer ones, starts without a network, and tells a rogue nothing."""
-    folder = bank.folder
-    own = {
+def surroundings(folder: Path, publisher: Publisher) -> dict[str, str]:
+    """Return what the client is told of the repository, its own data and a keyring."""
+    return {
         "REPOSITORY": publisher.url,
         "ROOT": str(folder / "repo" / "public" / "metadata" / "1.root.json"),
         "APP_DATA": str(folder / "data"),
@@ -88,7 +88,51 @@ def test_a_desktop_client_lives_through_a_rotation_and_refuses_a_rogue(bank: Ban
         "PYTHONPATH": str(HERE),
         "KEYRING_FILE": str(folder / "keyring.json"),
     }
-    started = functools.partial(bank.ran, "desktop-client", "desktop.py", "ada", **own)
+
+
+def test_a_desktop_client_asks_for_the_account_and_nothing_else(bank: Bank, publisher: Publisher) -> None:
+    """An account that spells a query and a fragment is a name to the bank, not a part of the address."""
+    publisher.publish(1, str(Pin.of(bank.held.der)))
+    told = bank.ran("desktop-client", "desktop.py", TRICKY, **surroundings(bank.folder, publisher))
+    assert (0, f"{TRICKY} {BALANCE} (pins of version 1)\n") == (told.returncode, told.stdout), told.stderr
+    assert ["/accounts/ada%3Fadmin%3D1%23"] == bank.asked_for()
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    list(zip(ODD, ["answered 404", "answered without a balance", "answered without a balance"], strict=True)),
+)
+def test_a_desktop_client_says_what_a_bank_without_a_balance_answered(
+    odd: OddBank, told: str, tmp_path: Path, publisher: Publisher
+) -> None:
+    """An answer of the genuine bank that holds no balance is told as that with exit 2, and not as a refusal."""
+    bank = Bank.make(tmp_path, odd)
+    publisher.publish(1, str(Pin.of(bank.held.der)))
+    with bank.server:
+        ended = bank.ran("desktop-client", "desktop.py", "ada", **surroundings(tmp_path, publisher))
+    assert (2, f"the bank {told}") == (ended.returncode, ended.stderr.splitlines()[-1])
+
+
+def test_a_desktop_client_without_a_network_or_a_keyring_says_so(bank: Bank, publisher: Publisher) -> None:
+    """A bank that cannot be reached, and a machine without a keyring, are one reason each and exit 2."""
+    publisher.publish(1, str(Pin.of(bank.held.der)))
+    around = surroundings(bank.folder, publisher)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"https://localhost:{taken.getsockname()[1]}"
+        ended = bank.ran("desktop-client", "desktop.py", "ada", **around | {"BANK_URL": nobody})
+    assert (2, True) == (ended.returncode, "\nthe bank cannot be reached: " in f"\n{ended.stderr}"), ended.stderr
+    around["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+    ended = bank.ran("desktop-client", "desktop.py", "ada", **around)
+    assert (2, "") == (ended.returncode, ended.stdout)
+    assert ended.stderr.startswith("cannot start: the keyring does not answer (NoKeyringError)")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_desktop_client_lives_through_a_rotation_and_refuses_a_rogue(bank: Bank, publisher: Publisher) -> None:
+    """The client takes the signed pins, heals by newer ones, starts without a network, and tells a rogue nothing."""
+    folder = bank.folder
+    started = functools.partial(bank.ran, "desktop-client", "desktop.py", "ada", **surroundings(folder, publisher))
     publisher.publish(1, str(Pin.of(bank.held.der)))
     first = started()
     assert (0, f"ada {BALANCE} (pins of version 1)\n") == (first.returncode, first.stdout), first.stderr

@@ -8,6 +8,7 @@ import hashlib
 import pickle
 import shutil
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -308,6 +309,7 @@ def subject(*attributes: bytes) -> str:
         ([attribute(b"${jndi:ldap://x} %s {0} <script>")], "CN=${jndi:ldap://x} %s {0} <script>"),
         ([tlv(SET, *[tlv(SEQUENCE, identifier("2.5.4.11"), tlv(0x0C, unit)) for unit in (b"a", b"b")])], "OU=a, OU=b"),
         ([b"\x31"], "(unreadable)"),
+        ([tlv(SET)], "(unreadable)"),
         ([tlv(SET, b"\x30\x80")], "(unreadable)"),
         ([tlv(SET, tlv(SEQUENCE, identifier("2.5.4.3")))], "(unreadable)"),
         ([tlv(SET, tlv(SEQUENCE, identifier("2.5.4.3"), *[tlv(NULL)] * 9))], "(unreadable)"),
@@ -318,10 +320,44 @@ def test_names_as_they_are_shown(attributes: list[bytes], shown: str) -> None:
     assert shown == subject(*attributes)
 
 
+def _units(count: int) -> list[bytes]:
+    return [attribute(b"%d" % number, kind="2.5.4.11") for number in range(count)]
+
+
+def test_a_name_of_many_parts() -> None:
+    """Of a name with 20 attributes the common name and seven more are shown, and how many were not."""
+    shown = subject(*_units(19), attribute(b"me"))
+    assert "CN=me, OU=0, OU=1, OU=2, OU=3, OU=4, OU=5, OU=6, and 12 more" == shown
+
+
 def test_a_name_of_two_thousand_parts() -> None:
-    """Of a name with 2,000 attributes the common name and seven more are shown, and how many were not."""
-    shown = subject(*[attribute(b"%d" % number, kind="2.5.4.11") for number in range(2000)], attribute(b"me"))
-    assert "CN=me, OU=0, OU=1, OU=2, OU=3, OU=4, OU=5, OU=6, and 1993 more" == shown
+    """Rule 4: after 32 attributes nothing is read any more, and the text says that there are more."""
+    shown = subject(*_units(31), attribute(b"me"), *_units(2000), b"never read")
+    assert "CN=me, OU=0, OU=1, OU=2, OU=3, OU=4, OU=5, OU=6, and more" == shown
+
+
+def test_a_name_of_eight_thousand_parts_costs_no_more_than_one_of_forty() -> None:
+    """Rule 4: a forged report is full of such names, and its author pays nothing for them."""
+    short, long = (certificate(KEY, subject=b"".join(_units(count))) for count in (40, 8000))
+    assert _steps(short) == _steps(long)
+
+
+def _steps(der: bytes) -> int:
+    """Return how many functions are called to show a certificate."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    certificate_summary(der)  # Python imports a module of its own when it first reads a date.
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        certificate_summary(der)
+    finally:
+        sys.setprofile(before)
+    return calls
 
 
 def test_a_name_is_shown_in_two_hundred_characters() -> None:

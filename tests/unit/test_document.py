@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinscher.document import LARGEST_VERSION, MOST_HOSTS, document_of, plain_copy
+from pinscher.document import MOST_HOSTS, document_of
 from pinscher.entry import InvalidPolicyError, Mode, OnExpiry, Redirects, Role, Rung, UnlistedHosts
+from pinscher.fields import LARGEST_VERSION, plain_copy
 from pinscher.pin import Pin
 from tests.strategies import PLAIN
 

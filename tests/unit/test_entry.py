@@ -283,6 +283,8 @@ def test_reports_go_nowhere_else(url: str) -> None:
         "[::ffff:127.0.0.1]",
         "[::ffff:10.0.0.1]",
         "[::ffff:100.64.0.1]",
+        "[64:ff9b::a00:1]",
+        "192.88.99.1",
     ],
 )
 def test_reports_go_to_a_private_address_only_where_allowed(host: str) -> None:

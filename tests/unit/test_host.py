@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ipaddress
 import pickle
+import re
 import ssl
 
 import pytest
@@ -13,8 +14,14 @@ from hypothesis import strategies as st
 
 from pinscher.host import HostPattern, InvalidHostError, Reach, canonical_host, is_ip_literal
 
-LABEL = st.from_regex(r"[a-z0-9_]([a-z0-9_-]{0,6}[a-z0-9_])?", fullmatch=True)
-HOST = st.lists(LABEL, min_size=1, max_size=5).map(".".join).filter(lambda name: not name.rpartition(".")[2].isdigit())
+LABEL = st.from_regex(r"[a-z0-9_]([a-z0-9_-]{0,6}[a-z0-9_])?", fullmatch=True).filter(
+    lambda label: not label.startswith("xn--")
+)
+HOST = (
+    st.lists(LABEL, min_size=1, max_size=5)
+    .map(".".join)
+    .filter(lambda name: re.fullmatch("[0-9]+|0x[0-9a-f]*", name.rpartition(".")[2]) is None)
+)
 CLIENT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 NEARLY_HOST = st.one_of(
     st.text(max_size=80),

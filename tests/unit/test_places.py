@@ -108,7 +108,7 @@ x = 1
         (("name",), 3),
         (("literal",), 6),
         (("version",), None),
-        (("hosts",), None),
+        (("hosts",), 9),
         (("hosts", "no"), None),
         (("hosts", "a.example"), 9),
         (("hosts", "a.example", "mode"), 10),

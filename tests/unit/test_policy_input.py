@@ -137,7 +137,7 @@ def test_canonical_json_sorts_by_utf_16() -> None:
         ('{"format": 1e3}', 1, "", "whole numbers only"),
         ('{"format": 1, "name": "\\ud800"}', 1, "", "surrogate"),
         ("[" * 100_000, 1, "", "not"),
-        ('{"a":' * 100_000, None, "", "nested too deeply"),
+        ('{"a":' * 100_000, 1, "", "nested too deeply"),
         ("a." * 100_000 + "b = 1", 1, "", "a dotted name of"),
         ("1 = 2", 1, "1", "unknown field"),
         ('name = "x"', None, "", "found no format"),
@@ -329,3 +329,43 @@ def test_a_look_up_of_junk_is_an_error(host: str) -> None:
     """What is no host is an error of its own, and never "not found"."""
     with pytest.raises(pinscher.InvalidHostError):
         pinscher.Policy.loads(minimal(top='[defaults]\nunlisted-hosts = "allow"')).lookup(host)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('format = 1\nname = "x"\nversion = 1\n\n[host."a.test"]\npins = []\n', 5),
+        ('format = 1\nname = "x"\nversion = 1\ndefault.unlisted-hosts = "allow"\n', 4),
+        (f'format = 1\nname = "x"\nversion = 1\n[hosts."a.test"]\npins = ["{A}"]\n[report.main]\nurl = ""\n', 6),
+        (f'format = 1\nname = "x"\nversion = 1\n[hosts."a.test"]\npins = ["{A}"]\nmode.x = "enforce"\n', 6),
+        (f'format = 1\nname = "x"\nversion = 1\n[hosts."a.test"]\npins = ["{A}"]\n[hosts."a.test".b.c]\nx = 1\n', 6),
+        ('format = 1\nname = "x"\n[[key.a]]\nx = 1\n', 3),
+        ('format = 1\nname = "x"\nversion = ' + "9" * 5000 + "\n", 3),
+        ('format = 1\nname = "x"\n[extensions]\na =\\\n'.replace("\\\n", "") + "[" * 5000 + "]" * 5000, 4),
+        ('{"format": 1,\n"extensions":\n' + "[" * 200_000 + "]" * 200_000 + "}", 3),
+    ],
+    ids=["host", "default", "report", "dotted", "table below", "key", "digits", "deep TOML", "deep JSON"],
+)
+def test_every_error_of_a_text_names_its_line(text: str, line: int) -> None:
+    """A misspelt table, a dotted name, a number that is too long and a nesting that is too deep are found in the file."""
+    with pytest.raises(pinscher.InvalidPolicyError) as caught:
+        pinscher.Policy.loads(text, source="pins.toml")
+    assert (line, True) == (caught.value.line, str(caught.value).startswith(f"pins.toml:{line}: "))
+
+
+def test_a_text_that_can_be_read_and_not_written_is_nested_too_deeply() -> None:
+    """Whatever depth the caller's stack leaves, a document is a policy or the one error."""
+    for depth in range(300, 1100, 5):
+        nested = "[" * depth + '"\\ud83d\\ude00"' + "]" * depth
+        with pytest.raises(pinscher.InvalidPolicyError):
+            pinscher.Policy.loads(f'{{"extensions": {nested}}}')
+
+
+def test_a_files_name_plays_no_tricks(tmp_path: Path) -> None:
+    """Control and bidirectional characters of a file's name are escaped where an error tells it; other letters stay."""
+    for name, shown in (("a\x1b[31mb\u202e.toml", r"a\x1b[31mb\u202e.toml"), ("größe.toml", "größe.toml")):
+        (tmp_path / name).write_text("format = 2\n")
+        with pytest.raises(pinscher.InvalidPolicyError) as caught:
+            pinscher.Policy.load(tmp_path / name)
+        assert shown in str(caught.value)
+        assert str(tmp_path / name) == caught.value.source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -93,6 +94,23 @@ def test_no_link_is_followed(folder: int | None, tmp_path: Path) -> None:
     assert (b"mine", False) == ((tmp_path / "elsewhere").read_bytes(), (tmp_path / "link").is_symlink())
     remove("link", folder=folder)
     assert ["elsewhere"] == os.listdir(tmp_path)
+
+
+def test_a_new_file_that_cannot_be_filled_is_removed(
+    folder: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full leaves no half of a new file, and a file that was there stays (rule 3)."""
+    (tmp_path / "mine").write_bytes(b"mine")
+    monkeypatch.setattr(os, "fsync", full)
+    for name in ("new", "mine"):
+        with pytest.raises(OSError, match=r"full|exists"):
+            write_new(name, b"new", mode=0o600, folder=folder)
+    assert {"mine": b"mine"} == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def full(_descriptor: int) -> None:
+    """Refuse, as a disk that is full does."""
+    raise OSError(errno.ENOSPC, "the disk is full")
 
 
 def test_a_leftover_is_told_by_its_name(folder: int | None, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pinscher.entry import HostPolicy, Mode, OnExpiry, UnlistedHosts
 from pinscher.host import HostPattern
 from pinscher.pin import Pin, PinSet
 from pinscher.policy import Policy
-from pinscher.verdict import Action, Outcome, Verdict, evaluate, evaluate_leaf, refusal, unlisted
+from pinscher.verdict import Action, Outcome, Verdict, evaluate, evaluate_leaf, is_settled, refusal, unlisted
 from tests import openssl
 from tests.certificates import UTC_TIME, certificate, key_info, key_infos, named, tlv
 
@@ -436,3 +436,36 @@ def test_a_giant_chain_costs_linear_time() -> None:
     started = time.process_time()
     assert (Outcome.MATCH, Action.ALLOW) == judged(chain, policy(LEAF, denied=(STRANGER,)))
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("on_expiry", OnExpiry)
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("denied", [(), (ROOT,), (STRANGER,)])
+@pytest.mark.parametrize("pins", [(LEAF,), (INTERMEDIATE,), (ROOT,), (LEAF, ROOT), (STRANGER,)])
+def test_a_settled_leaf_is_a_match_for_good(
+    pins: tuple[bytes, ...], denied: tuple[bytes, ...], mode: Mode, on_expiry: OnExpiry
+) -> None:
+    """What is settled is a MATCH at any time and under any authority; what may turn out otherwise is not settled."""
+    if {*pins} & {*denied}:
+        denied = ()
+    by = policy(*pins, denied=denied, mode=mode, on_expiry=on_expiry, expires=NOW)
+    above = [(INTERMEDIATE, ROOT), (STRANGER,), ()]
+    times = [NOW - 1000 * SECOND, NOW, NOW + SECOND, NOW + 10**8 * SECOND]
+    found = {judged(ValidatedChain([LEAF, *more]), by, at=at) for more in above for at in times}
+    assert is_settled(by.lookup(HOST), LEAF) is (found == {(Outcome.MATCH, Action.ALLOW)})
+
+
+@pytest.mark.parametrize("pinned", [INTERMEDIATE, ROOT])
+def test_a_match_above_the_leaf_is_not_settled(pinned: bytes) -> None:
+    """Where a pin is an authority's, the same leaf may come by a path without it, and nothing is settled."""
+    by = policy(pinned)
+    assert (Outcome.MATCH, Action.ALLOW) == judged(CHAIN, by)
+    assert (Outcome.NO_MATCHING_PIN, Action.BLOCK) == judged(ValidatedChain([LEAF, STRANGER]), by)
+    assert not is_settled(by.lookup(HOST), LEAF)
+    assert not is_settled(by.lookup(HOST), b"no certificate")
+
+
+def test_no_entry_and_an_exception_are_not_settled() -> None:
+    """Without pins there is no match that could be the same again."""
+    assert not is_settled(None, LEAF)
+    assert not is_settled(HostPolicy(HostPattern(HOST), unpinned="a reason"), LEAF)

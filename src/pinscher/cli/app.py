@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module, metadata
 from keyword import iskeyword
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,8 @@ from pinscher.cli.voice import ExitCode, ReaderGoneError, Voice
 from pinscher.errors import PinningError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
 
 VERBS = (
     "demo",
@@ -61,6 +62,25 @@ class _Verbs(click.Group):
         command: click.Command = getattr(import_module(f"pinscher.cli.{own}"), own)
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _readers():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _readers():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _readers() -> Iterator[None]:
+    """Let the reader of a help text leave as every other does: click would end the program itself, with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+
 
 def _version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001  (click's form)
     if value and not context.resilient_parsing:
@@ -86,22 +106,42 @@ def app() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and return its exit code; every failure a user can cause is one line in the voice."""
     try:
+        return _run(arguments)
+    except ReaderGoneError:
+        return ExitCode.READER_GONE
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _settle(stream)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
         code = app.main(list(arguments), prog_name="pinscher", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        return _complain(error)
+        return _complain(error, arguments)
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    except (ReaderGoneError, BrokenPipeError):
-        _silence(sys.stdout.fileno())
-        return ExitCode.READER_GONE
+    except BrokenPipeError:
+        raise ReaderGoneError from None
     except PinningError as error:
         Voice().error(str(error))
+        return ExitCode.NO_ANSWER
+    except OSError as error:
+        Voice().error(_refusal(error))
         return ExitCode.NO_ANSWER
     return int(code or 0)
 
 
-def _complain(error: click.ClickException) -> int:
+def _refusal(error: OSError) -> str:
+    """Say what the operating system refused, and of which file, where no verb has said it."""
+    reason = escaped((error.strerror or str(error)).lower())
+    if isinstance(error.filename, str | bytes):
+        return f"cannot use '{escaped(os.fsdecode(error.filename))}': {reason}"
+    return f"cannot go on: {reason}"
+
+
+def _complain(error: click.ClickException, arguments: Sequence[str]) -> int:
     """Say what click found wrong in the voice: lower case, no period, and where to read on."""
     voice = Voice()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -110,13 +150,31 @@ def _complain(error: click.ClickException) -> int:
     message = escaped(error.format_message(), limit=400).replace("\\\\", "\\").rstrip(".")
     voice.error(message[:1].lower() + message[1:])
     context = error.ctx if isinstance(error, click.UsageError) else None
-    voice.hint(f"'{context.command_path if context else 'pinscher'} --help' lists what can be given")
+    voice.hint(f"'{context.command_path if context else _command_path(arguments)} --help' lists what can be given")
     return ExitCode.NO_ANSWER
 
 
-def _silence(descriptor: int) -> None:
-    """Point a stream whose reader left at nowhere, so that the interpreter's own flush at exit stays quiet."""
-    with contextlib.suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, descriptor)
-        os.close(nowhere)
+def _command_path(arguments: Sequence[str]) -> str:
+    """Return the words that lead to the command, which click's error about an option without a value does not say."""
+    command: click.Command | None = app
+    words = ["pinscher"]
+    for word in arguments:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word)
+        if command is None:
+            break
+        words.append(word)
+    return " ".join(words)
+
+
+def _settle(stream: TextIO) -> None:
+    """Point a stream that takes nothing any more at nowhere, so that the interpreter's flush at exit stays quiet."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            descriptor = stream.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)

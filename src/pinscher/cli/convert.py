@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.dialects import (
+    UNREADABLE,
     accept_option,
     format_of,
     key_option,
@@ -82,6 +83,10 @@ def convert(
             losses = [loss_object(loss) for loss in error.losses]
             voice.document(head | {"error": f"{error.format} or a policy cannot say the same", "losses": losses})
         return ExitCode.NO_ANSWER
+    except UNREADABLE as error:
+        if is_json:
+            voice.document(head | {"error": str(error), "losses": []})
+        raise
     tell_given_up(source, imported.given_up, (), voice)
     needed = {loss.name for loss in imported.given_up}
     tell_given_up(target, exported.given_up, tuple(name for name in accepted if name not in needed), voice)

@@ -39,6 +39,14 @@ class UndeterminedFileError(PinningError):
         self.path = path
 
 
+class UnsayableFileError(PinningError):
+    """An application's file that no policy says the same as; ``path`` says which."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{escaped(path)}: {reason}")
+        self.path = path
+
+
 def read_deployed(text: str, *, folder: Path | None = None) -> Policy:
     """
     Read a policy, or another platform's file as the policy that it stands for; a path is relative to *folder*.
@@ -50,8 +58,12 @@ def read_deployed(text: str, *, folder: Path | None = None) -> Policy:
     if name is None:
         return load_policy(file)
     from pinscher.cli.dialects import read_foreign  # noqa: PLC0415  (who has policies alone does not pay for it)
+    from pinscher.formats import FormatLossError  # noqa: PLC0415
 
-    return read_foreign(name, file, policy_name=path.name[:100] or "imported", accepted=()).reading.policy
+    try:
+        return read_foreign(name, file, policy_name=path.name[:100] or "imported", accepted=()).reading.policy
+    except FormatLossError as error:
+        raise UnsayableFileError(file, str(error)) from None
 
 
 def _dialect(text: str) -> tuple[str | None, Path]:

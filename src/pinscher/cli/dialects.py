@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pinscher.cli import reading
 from pinscher.cli.certificates import now
 from pinscher.cli.reading import STDIN, read_bytes
 from pinscher.entry import Key, Role
-from pinscher.formats import FORMATS, LOSSES, WEAKENINGS, Choices, FormatLossError
+from pinscher.errors import escaped
+from pinscher.formats import FORMATS, LOSSES, WEAKENINGS, Choices, FormatLossError, UnreadableFileError
 from pinscher.formats.archives import is_archive
 from pinscher.formats.limits import LARGEST_ARCHIVE, LARGEST_FILE
 from pinscher.formats.roles import EXTENSION
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 NamedKeys = tuple[tuple[str, str, str], ...]
 """What ``--key`` was given: name, role and pin, as often as it was given."""
+
+UNREADABLE = (UnreadableFileError, reading.UnreadableFileError)
+"""A foreign file that the operating system does not give, or that is not what its dialect says."""
 
 accept_option = click.option(
     "--accept-loss",
@@ -54,19 +59,24 @@ name_option = click.option(
 
 def table_of_names(*, title: str, is_read: bool) -> str:
     """Return the paragraph of a verb's help that lists the formats it takes."""
-    names = [name for name, one in FORMATS.items() if not is_read or one.read is not None]
     lines = [f"{title}:"]
-    for name in names:
+    for name in _names(is_read=is_read):
         if len(lines[-1]) + len(name) > 76 or len(lines) == 1:
             lines.append(" ")
         lines[-1] += f" {name}"
     return "\n".join(["\b", *lines])
 
 
+def _names(*, is_read: bool) -> list[str]:
+    """Return the names of the formats, of those alone that are read where a file is to be read."""
+    return [name for name, one in FORMATS.items() if not is_read or one.read is not None]
+
+
 def format_of(name: str, *, is_read: bool) -> Format:
     """Return a format by its name; one that has no reader is a usage error where a file is to be read."""
     if name not in FORMATS:
-        raise click.UsageError(f"there is no format '{name}'; there are {', '.join(FORMATS)}")
+        known = ", ".join(_names(is_read=is_read))
+        raise click.UsageError(f"there is no format '{escaped(name)}'; there are {known}")
     found = FORMATS[name]
     if is_read and found.read is None:
         raise click.UsageError(f"{name} is written and never read: no reader could tell what a program does")
@@ -87,9 +97,12 @@ def read_foreign(name: str, file: str, *, policy_name: str, accepted: Iterable[s
     assert read is not None  # noqa: S101  (format_of refuses a format without a reader)
     content = _content(file)
     told = Choices(now(), accepted=frozenset(accepted), policy_name=policy_name)
-    given_up = _given_up(lambda choices: read(content, choices), told)
-    reading = read(content, told)
-    return Imported(replace(reading, policy=_with_keys(reading.policy, keys)), given_up)
+    try:
+        given_up = _given_up(lambda choices: read(content, choices), told)
+        taken = read(content, told)
+    except UnreadableFileError as error:
+        raise error.of("<stdin>" if file == STDIN else file) from None
+    return Imported(replace(taken, policy=_with_keys(taken.policy, keys)), given_up)
 
 
 def _content(file: str) -> bytes:

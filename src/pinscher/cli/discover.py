@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,9 @@ import click
 
 from pinscher.cli.certificates import counted, now
 from pinscher.cli.chains import named_chain
-from pinscher.cli.reading import STDIN, UnreadableFileError, json_option, read_bytes
+from pinscher.cli.reading import STDIN, UnreadableFileError, check_there, json_option, read_bytes
 from pinscher.cli.voice import ExitCode, Voice
-from pinscher.cli.writing import replace_file
+from pinscher.cli.writing import UnwritableFileError, check_outputs, replace_file
 from pinscher.discover import (
     READERS,
     Inventory,
@@ -96,11 +97,12 @@ def discover(
     JS, TypeScript, Kotlin, Java, Swift), APK and IPA; '-' is standard input. COMMAND is a Python program, which
     is run and watched; its standard output goes to standard error, and its exit code becomes this one. No value of a
     field is kept or shown, and no name but this program's own words. Nothing is fetched. Exit 2 if a PATH cannot be
-    read, or not to its end.
+    read, or a file that is one not to its end; what cannot be read inside a folder is a warning, with its reason.
     """
     voice, inventory, program = Voice(), Inventory(), context.meta.get("program")
     if not paths and not program:
         raise click.UsageError("expected a path, or a program after '--'", context)
+    _check_new(policy_out)
     known = dict(map(named_chain, chains))
     owners = Owners(_registrable(), own=frozenset(map(_own, own)))
     failed = _read(paths, inventory, reader, voice)
@@ -115,6 +117,13 @@ def discover(
     if not own and judged:
         voice.hint("say which domains are yours with --own, so that they are told from others'")
     return code or (ExitCode.NO_ANSWER if failed else ExitCode.GOOD)
+
+
+def _check_new(policy_out: str | None) -> None:
+    """Refuse, before anything is read or run, a file for the draft that is there already."""
+    check_outputs({"--policy-out": policy_out})
+    if policy_out is not None and Path(policy_out).exists():
+        raise UnwritableFileError(Path(policy_out), "it exists, and is not overwritten")
 
 
 def _own(text: str) -> str:
@@ -136,23 +145,35 @@ def _read(paths: Sequence[str], inventory: Inventory, reader: str | None, voice:
     failed = False
     for path in paths:
         if path == STDIN:
-            error = _read_stdin(inventory, reader)
-            failed |= _told(error, voice)
+            failed |= _told(_read_stdin(inventory, reader), voice)
             continue
-        if not Path(path).exists():
-            voice.error(str(UnreadableFileError(path, "no such file or directory")))
+        try:
+            check_there(path)
+        except UnreadableFileError as error:
+            voice.error(str(error))
             failed = True
             continue
         files = list(files_below(path, inventory))
         is_folder = Path(path).is_dir()
+        failed |= is_folder and not _is_listed(path, voice)
         with _progress(voice, path, sum(size for _, size in files)) as advance:
             for file, _ in files:
-                error = read_file(file, inventory, reader=reader, on_octets=advance)
-                failed |= not is_folder and _told(error, voice)
+                unread = read_file(file, inventory, reader=reader, on_octets=advance)
+                failed |= not is_folder and _told(unread, voice)
         if not is_folder and not files:
             voice.error(str(UnreadableFileError(path, "expected a regular file or a folder")))
             failed = True
     return failed
+
+
+def _is_listed(folder: str, voice: Voice) -> bool:
+    """Tell whether the system lists a folder at all, and say why if it does not."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        voice.error(str(UnreadableFileError(folder, (error.strerror or str(error)).lower())))
+        return False
+    return True
 
 
 def _read_stdin(inventory: Inventory, reader: str | None) -> UnreadableSourceError | None:
@@ -266,7 +287,7 @@ def _write_draft(path: Path, judged: Sequence[Judged], chains: dict[str, tuple[b
         voice.warning(f"{host} was not found, so its --chain is in no draft")
     policy = draft(judged, chains, today=now().date())
     if policy is None:
-        voice.warning(f"no draft written to {path}: no host found that a policy could list")
+        voice.warning(f"no draft written to {escaped(str(path))}: no host found that a policy could list")
         return
     replace_file(path, policy.to_toml().encode(), expected=None)
     wanted = [one.endpoint.host for one in judged if one.score.deserves and one.endpoint.host not in chains]

@@ -11,7 +11,7 @@ from pinscher.cli.embedding import Form, embedded_in, written
 from pinscher.cli.policies import load_policy
 from pinscher.cli.reading import json_option, read_bytes
 from pinscher.cli.voice import ExitCode, Voice
-from pinscher.cli.writing import replace_file
+from pinscher.cli.writing import check_outputs, known_content, replace_file
 from pinscher.errors import PinningError, escaped
 from pinscher.rotation import difference
 from pinscher.store import Embedded, EmbeddedPinsError
@@ -72,12 +72,16 @@ def embed(
     """
     voice = Voice()
     named = {Form.PYTHON: python, Form.JSON: json_resource, Form.LINES: lines_resource}
+    check_outputs({"--python": python, "--json-resource": json_resource, "--lines-resource": lines_resource})
     files = {form: Path(name) for form, name in named.items() if name is not None}
     if not files:
         raise click.UsageError("give at least one of --python, --json-resource and --lines-resource")
     loaded = load_policy(policy)
     octets = read_bytes(root)
     _check_signed(octets, root)
+    if floor is not None and floor > loaded.version:
+        told = f"a floor of {floor}, expected 1 to {loaded.version}, the version of '{escaped(policy)}'"
+        raise click.BadParameter(told, param_hint="'--floor'")
     made = Embedded.of(root=octets, bundle=loaded.to_json(), floor=loaded.version if floor is None else floor)
     states = _write(made, files, voice, may_replace=may_replace)
     if is_json:
@@ -114,7 +118,7 @@ def _check_signed(root: bytes, name: str) -> None:
 
 def _write(made: Embedded, files: Mapping[Form, Path], voice: Voice, *, may_replace: bool) -> dict[Path, str]:
     """Write the files, none before it is known that each may be written."""
-    before = {form: read_bytes(str(path)) if path.exists() else None for form, path in files.items()}
+    before = {form: known_content(path) for form, path in files.items()}
     contents = {form: written(made, form) for form in files}
     changed = [form for form in files if before[form] not in (None, contents[form])]
     for form in changed:

@@ -119,7 +119,7 @@ def _context(
     # Somebody listens: the policy's report channel, if it has one, is served by who reads the log.
     context = PinnedContext(file.policy, trust=reach.trust.ca_file, on_verdict=lambda _: None)
     if alpn:
-        context.set_alpn_protocols(list(alpn))
+        context.set_alpn_protocols(list(map(_protocol, alpn)))
     if cert is None:
         if key is not None:
             raise click.UsageError("--key is the key of a --cert, and none was given")
@@ -130,6 +130,13 @@ def _context(
         reason = escaped((getattr(error, "strerror", None) or str(error)).lower())
         raise PinningError(f"cannot use the client certificate in '{escaped(cert)}': {reason}") from None
     return context
+
+
+def _protocol(name: str) -> str:
+    """Return a name that fits where TLS says it (RFC 7301, section 3.1)."""
+    if not name.isascii() or not 1 <= len(name) <= 255:
+        raise click.BadParameter(f"expected 1 to 255 letters of ASCII, found '{escaped(name)}'", param_hint="'--alpn'")
+    return name
 
 
 def _no_passphrase() -> str:

@@ -102,13 +102,17 @@ class HeardClients:
             error.close()
             raise InvalidHeardError(source, f"the monitor answered {error.code} to a question{about}") from None
         except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise InvalidHeardError(source, f"the monitor cannot be asked: {escaped(str(reason))}") from None
+            cause = getattr(error, "reason", error)
+            reason = str(getattr(cause, "strerror", None) or cause).lower()
+            raise InvalidHeardError(source, f"the monitor cannot be asked: {escaped(reason)}") from None
 
     def _token(self) -> str:
         text = os.environ.get(TOKEN, "") if self.token_file is None else _first_line(self.token_file)
-        if not text or not text.isascii() or not text.isprintable():
+        if not text:
             raise InvalidHeardError(self.source or "", f"no operator's token, expected one in {TOKEN} or a file")
+        if not text.isascii() or not text.isprintable():
+            where = TOKEN if self.token_file is None else f"'{escaped(self.token_file)}'"
+            raise InvalidHeardError(self.source or "", f"what is in {where} is no token: expected printable ASCII")
         return text
 
 

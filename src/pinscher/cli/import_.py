@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.dialects import (
+    UNREADABLE,
     accept_option,
     key_option,
     loss_object,
@@ -81,6 +82,10 @@ def import_(
             losses = [loss_object(loss) for loss in error.losses]
             voice.document({"format": name, "error": "no policy can say the same", "losses": losses})
         return ExitCode.NO_ANSWER
+    except UNREADABLE as error:
+        if is_json:
+            voice.document({"format": name, "error": str(error), "losses": []})
+        raise
     reading = imported.reading
     tell_weakenings(reading.weakenings, voice)
     tell_given_up(name, imported.given_up, accepted, voice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from pinscher.cli.lab_card import CARD_FIELDS, card_object, exit_code, print_car
 from pinscher.cli.lab_choice import Choice, playing_options
 from pinscher.cli.reading import json_option
 from pinscher.cli.voice import Voice
+from pinscher.cli.writing import check_outputs, known_content, replace_file
 from pinscher.errors import PinningError, escaped
 from pinscher.lab.card import judge
 from pinscher.lab.errand import PLACEHOLDERS
@@ -65,6 +67,7 @@ def command(
     hung; 2: nothing could be judged.
     """
     voice, capabilities = Voice(), _capabilities(can)
+    check_outputs({"--junit": junit})
     cases = choice.cases(voice)
     with Workplace() as workplace, voice.progress("playing", len(cases)) as advance:
         contestant = program(program_and_arguments, workplace=workplace, capabilities=capabilities)
@@ -72,7 +75,7 @@ def command(
             contestant, cases, limit=choice.limit, jobs=choice.jobs, advance=advance, stop=workplace.stop
         )  # fmt: skip
     if junit is not None:
-        _write(junit, junit_xml(card))
+        replace_file(Path(junit), junit_xml(card), expected=known_content(Path(junit)))
     if is_json:
         voice.document(card_object(card))
     else:
@@ -85,15 +88,11 @@ def command(
 def _capabilities(text: str) -> list[Capability]:
     words = [word for word in text.replace(",", " ").split() if word]
     try:
-        return [Capability(word) for word in words]
+        found = [Capability(word) for word in words]
     except ValueError:
         unknown = next(word for word in words if word not in set(Capability))
         known = ", ".join(one.value for one in Capability)
         raise click.BadParameter(f"'{escaped(unknown)}' is none of {known}", param_hint="'--can'") from None
-
-
-def _write(path: str, content: bytes) -> None:
-    try:
-        Path(path).write_bytes(content)
-    except OSError as error:
-        raise PinningError(f"cannot write '{escaped(path)}': {(error.strerror or str(error)).lower()}") from None
+    if Capability.HTTP2 in found and find_spec("h2") is None:
+        raise PinningError("the lab's servers speak HTTP/2 with h2; install it with: pip install 'pinscher[lab]'")
+    return found

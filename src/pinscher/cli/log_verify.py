@@ -11,7 +11,7 @@ from pinscher.cli.certificates import counted
 from pinscher.cli.log_reading import audited, log_options, remembered
 from pinscher.cli.reading import json_option
 from pinscher.cli.voice import ExitCode, Voice
-from pinscher.cli.writing import replace_file
+from pinscher.cli.writing import check_outputs, replace_file
 from pinscher.updates.log import Checkpoint, ForkedLogError, LogError, LogUnreachableError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def command(source: Source, verifier: NoteVerifier, *, file: str | None, is_json
     is found by comparing heads from different places, and --head takes one from anywhere.
     """
     voice = Voice()
+    check_outputs({"--head": file})
     note = remembered(file)
     seen = None if note is None else Checkpoint.open(note, verifier)
     try:
@@ -60,7 +61,8 @@ def command(source: Source, verifier: NoteVerifier, *, file: str | None, is_json
             }
         )  # fmt: skip
         return ExitCode.GOOD
-    voice.answer(("whole", "green"), f": {counted(result.tiles, 'tile')} lead to the head that is signed")
+    leads = "leads" if result.tiles == 1 else "lead"
+    voice.answer(("whole", "green"), f": {counted(result.tiles, 'tile')} {leads} to the head that is signed")
     voice.answer(f"  head  {result.head}")
     if seen is not None:
         voice.answer(f"  seen  {seen}, which is how it began")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pinscher.cli.certificates import INTERMEDIATE, LEAF, ROOT, common_name, now, roles
-from pinscher.cli.policy_change import PolicyChange, read_if_there, toml_of
+from pinscher.cli.policy_change import PolicyChange, toml_of
 from pinscher.cli.policy_edit import Addition, new_document, with_pins
 from pinscher.cli.reading import (
     FAILURES_TO_ANSWER,
@@ -21,6 +21,7 @@ from pinscher.cli.reading import (
 )
 from pinscher.cli.show import short
 from pinscher.cli.voice import ExitCode, Tally, Voice
+from pinscher.cli.writing import check_outputs, known_content
 from pinscher.diagnosis.roots import mozilla
 from pinscher.host import canonical_host
 from pinscher.pin import Pin, spki_sha256
@@ -92,6 +93,7 @@ def pin(
     --write the change to the policy is shown first, and a question asked. FILE is PEM or DER, '-' is standard input.
     """
     voice, tally = Voice(), Tally()
+    check_outputs({"--write": policy_file})
     reader = _Reader(reach, wanted, voice, tally)
     found = [pinned for source in sources for pinned in reader.pins_of(source)]
     if policy_file is not None and tally.exit_code() is ExitCode.GOOD:
@@ -189,7 +191,7 @@ def _warn_of_interception(root: bytes, voice: Voice) -> None:
 
 
 def _change(path: Path, found: list[_Pinned], *, host: str | None, is_backup: bool) -> PolicyChange:
-    read = read_if_there(path)
+    read = known_content(path)
     before = "" if read is None else toml_of(path, read)
     additions = [Addition(entry, tuple(pins), is_backup=is_backup) for entry, pins in _by_host(found, host).items()]
     after = with_pins(before or new_document(path.stem), additions)

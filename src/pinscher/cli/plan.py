@@ -16,7 +16,7 @@ from pinscher.cli.plan_versions import Released, told_curve
 from pinscher.cli.reading import json_option, read_bytes
 from pinscher.cli.repo_options import PinType
 from pinscher.cli.voice import ExitCode, Voice
-from pinscher.cli.writing import replace_file
+from pinscher.cli.writing import check_outputs, known_content, replace_file
 from pinscher.der import certificate_summary
 from pinscher.errors import escaped
 from pinscher.host import canonical_host
@@ -34,6 +34,7 @@ from pinscher.rotation.planning import (
 )
 from pinscher.rotation.planning.delivery import LARGEST_CURVE
 from pinscher.rotation.planning.lifetimes import LARGEST_LIFETIMES
+from pinscher.rotation.survival import read_certificate
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -67,7 +68,7 @@ JSON: {an object}
 @click.command(epilog=_FIELDS)
 @click.argument("host", metavar="HOST")
 @click.option(
-    "--cert", "certificate", metavar="FILE", help="The certificate in use; without it one is issued at the start."
+    "--cert", "certificate", metavar="FILE", help="HOST's certificate in use; without it one is issued at the start."
 )
 @click.option(
     "--lifetime",
@@ -151,6 +152,7 @@ def plan(
     what a monitor says of its clients.
     """
     voice = Voice()
+    check_outputs({"--svg": svg_file, "--ics": ics_file})
     if adoption is None and not refresh and not inventories:
         told = "how fast pins reach the clients is not known: give --adoption, --refresh or both, or --deployments"
         raise click.UsageError(told)
@@ -158,23 +160,24 @@ def plan(
         raise click.UsageError("--next-pin is looked for in what was released: give --deployments as well")
     if heard.source is not None and not inventories:
         raise click.UsageError("--clients are counted by what was released: give --deployments as well")
-    canonical = canonical_host(host) if inventories else host
+    canonical = canonical_host(host)
     released = Released(read_inventories(inventories), canonical, next_pins, heard.listed())
     curve = _curve(adoption, inventories, released, at.date())
     lifetimes = _lifetimes(calendar)
     practice = Practice(lifetime, renew_at=renew_at, keep_key=keep_key, way_back=way_back)
     made = rotation_plan(
         at.date(), days, practice,
-        lifetimes=lifetimes, delivery=Delivery(curve, refresh / 24), share=share, current=_current(certificate),
+        lifetimes=lifetimes, delivery=Delivery(curve, refresh / 24), share=share,
+        current=_current(certificate, canonical),
     )  # fmt: skip
     if svg_file is not None:
-        _write(svg_file, picture(made, name=host).encode())
+        _write(svg_file, picture(made, name=canonical).encode())
     if ics_file is not None:
-        _write(ics_file, calendar_file(made, name=host, at=at))
+        _write(ics_file, calendar_file(made, name=canonical, at=at))
     if is_json:
-        voice.document(_document(host, made, lifetimes, released, curve))
+        voice.document(_document(canonical, made, lifetimes, released, curve))
     else:
-        _print(host, made, lifetimes, voice, released, learned=curve if adoption is None else None)
+        _print(canonical, made, lifetimes, voice, released, learned=curve if adoption is None else None)
     return ExitCode.GOOD
 
 
@@ -189,7 +192,7 @@ def _curve(file: str | None, inventories: tuple[str, ...], released: Released, o
 
 def _write(file: str, content: bytes) -> None:
     path = Path(file)
-    replace_file(path, content, expected=path.read_bytes() if path.is_file() else None)
+    replace_file(path, content, expected=known_content(path))
 
 
 def _lifetimes(file: str | None) -> Lifetimes:
@@ -198,13 +201,16 @@ def _lifetimes(file: str | None) -> Lifetimes:
     return read_lifetimes(read_bytes(file, limit=LARGEST_LIFETIMES), source=file)
 
 
-def _current(file: str | None) -> tuple[date, date] | None:
-    """Return the first and the last day of the first certificate in a file."""
+def _current(file: str | None, canonical: str) -> tuple[date, date] | None:
+    """Return the first and the last day of the first certificate in a file, which has to name the host."""
     if file is None:
         return None
-    summary = certificate_summary(certificates_of(file)[0])
+    first = certificates_of(file)[0]
+    summary = certificate_summary(first)
     if summary.not_before is None or summary.not_after is None:
         raise click.UsageError(f"the dates of the certificate in '{escaped(file)}' cannot be read")
+    if not read_certificate(first).names.cover(canonical):
+        raise click.UsageError(f"the first certificate of '{escaped(file)}' is not for {canonical}")
     return summary.not_before.date(), summary.not_after.date()
 
 

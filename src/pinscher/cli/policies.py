@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pinscher.cli.reading import STDIN, UnreadableFileError, read_bytes
+from pinscher.cli.reading import STDIN, check_there, read_bytes
 from pinscher.document import LARGEST_TEXT
 from pinscher.policy import Policy
 
@@ -13,6 +11,5 @@ def load_policy(text: str) -> Policy:
     """Load a policy; raise ``InvalidPolicyError`` or :class:`~pinscher.cli.reading.UnreadableFileError`."""
     if text == STDIN:
         return Policy.loads(read_bytes(text, limit=LARGEST_TEXT), source="<stdin>")
-    if not Path(text).exists():
-        raise UnreadableFileError(text, "no such file or directory")
+    check_there(text)
     return Policy.load(text)

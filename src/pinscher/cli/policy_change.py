@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pinscher.cli.reading import UnreadableFileError
 from pinscher.cli.writing import replace_file
 from pinscher.errors import escaped
 from pinscher.policy import Policy
@@ -50,16 +49,6 @@ class PolicyChange:
             return False
         replace_file(self.path, self.after.encode(), expected=self.read)
         return True
-
-
-def read_if_there(path: Path) -> bytes | None:
-    """Return a file's content, or None if there is none; raise ``UnreadableFileError``."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UnreadableFileError(str(path), (error.strerror or str(error)).lower()) from None
 
 
 def toml_of(path: Path, content: bytes) -> str:

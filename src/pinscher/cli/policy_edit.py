@@ -7,7 +7,8 @@ Rules of this file:
 2. The edited text is parsed again and compared with what was meant. Where the two differ (a layout this editor does not
    know) the text is not used, and the person is told what to write.
 3. The version grows by one with every edit.
-4. An exception whose reason begins with ``draft:`` is none that a person made: ``pinscher discover`` wrote it for a
+4. A document whose every line ends in CRLF keeps doing so. One that mixes both is edited where rule 2 allows.
+5. An exception whose reason begins with ``draft:`` is none that a person made: ``pinscher discover`` wrote it for a
    host that has no pins yet, and the first pins take its place.
 """
 
@@ -21,18 +22,18 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any
 
-from pinscher.errors import PinningError, escaped
+from pinscher.errors import PinningError
 from pinscher.host import HostPattern, InvalidHostError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class UneditablePolicyError(PinningError):
     """A document that cannot be edited for certain; the text ends with what a person should write into it."""
 
-    def __init__(self, reason: str, addition: object) -> None:
-        super().__init__(f"{reason}; write it by hand:\n{addition}")
+    def __init__(self, reason: str, how: str, addition: object) -> None:
+        super().__init__(f"{reason}; {how}:\n{addition}")
         self.addition = addition
 
 
@@ -69,14 +70,28 @@ def with_pins(text: str, additions: Sequence[Addition]) -> str:
 
     Raises :class:`UneditablePolicyError` when it cannot be edited for certain.
     """
-    edited = text
-    for addition in additions:
-        edited = _with_addition(edited, addition)
-    return edited if edited == text else with_next_version(edited)
+
+    def edit(text: str) -> str:
+        for addition in additions:
+            text = _with_addition(text, addition)
+        return text
+
+    return edited_as_it_stands(text, edit)
+
+
+def edited_as_it_stands(text: str, edit: Callable[[str], str]) -> str:
+    """Return a document's text edited, in the version that follows and with its own line ends (rules 3 and 4)."""
+    has_crlf = 0 < text.count("\n") == text.count("\r\n")
+    before = text.replace("\r\n", "\n") if has_crlf else text
+    after = edit(before)
+    if after == before:
+        return text
+    after = _with_next_version(after)
+    return after.replace("\n", "\r\n") if has_crlf else after
 
 
 def _with_addition(text: str, addition: Addition) -> str:
-    before = _parsed(text, addition)
+    before = tomllib.loads(text)
     key = _key_of(before, addition.host)
     missing = _missing(before, key, addition)
     if not missing.pins:
@@ -84,18 +99,32 @@ def _with_addition(text: str, addition: Addition) -> str:
     edited = _with_entry(text, key, missing)
     if _is_drafted(before, key):
         edited = _without_draft(edited, key)
-    if _parsed(edited, addition) != _meant(before, key, missing):
-        raise UneditablePolicyError(
-            f"the entry of {addition.host} is laid out in a way that cannot be edited", addition
-        )
+    meant = _meant(before, key, missing)
+    if parsed(edited) != meant:
+        raise _uneditable(before, key, missing, meant)
     return edited
 
 
-def _parsed(text: str, addition: Addition) -> dict[str, Any]:
+def parsed(text: str) -> dict[str, Any] | None:
+    """Return what an edited text says, or None where it is no TOML any more."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UneditablePolicyError(f"the edited document is not TOML: {escaped(str(error))}", addition) from None
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _uneditable(
+    before: dict[str, Any], key: str | None, missing: Addition, meant: dict[str, Any]
+) -> UneditablePolicyError:
+    """Return the error with what a person should write, which is valid where the document has an entry already."""
+    if key is None:
+        line = f'"{missing.host}" = {{ {missing.field} = {_array(missing.pins)} }}\n'
+        return UneditablePolicyError("'hosts' is laid out in a way that cannot be edited", "add this to it", line)
+    reason = f"the entry of {missing.host} is laid out in a way that cannot be edited"
+    has_field = missing.field in before["hosts"][key]
+    replaced = missing.field if has_field else "unpinned" if _is_drafted(before, key) else None
+    how = "add this to the entry that is there" + (f", in place of its '{replaced}'" if replaced else "")
+    return UneditablePolicyError(reason, how, f"{missing.field} = {_array(meant['hosts'][key][missing.field])}\n")
 
 
 def _key_of(document: dict[str, Any], host: str) -> str | None:
@@ -129,7 +158,7 @@ def _meant(before: dict[str, Any], key: str | None, addition: Addition) -> dict[
 
 
 def _is_drafted(document: dict[str, Any], key: str | None) -> bool:
-    """Tell whether a host's entry is an exception of a draft (rule 4)."""
+    """Tell whether a host's entry is an exception of a draft (rule 5)."""
     reason = document.get("hosts", {}).get(key, {}).get("unpinned")
     return isinstance(reason, str) and reason.startswith("draft:")
 
@@ -218,6 +247,6 @@ def _code(line: str) -> str:
 _VERSION = re.compile(r"^(version[ \t]*=[ \t]*)(\d+)", re.MULTILINE)
 
 
-def with_next_version(text: str) -> str:
+def _with_next_version(text: str) -> str:
     """Return a document's text with its version one higher (rule 3)."""
     return _VERSION.sub(lambda found: f"{found[1]}{int(found[2]) + 1}", text, count=1)

@@ -7,13 +7,12 @@ The rules are those of ``policy_edit``: edited where it stands, compared with wh
 from __future__ import annotations
 
 import copy
-import json
 import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pinscher.cli.policy_edit import UneditablePolicyError, with_next_version
+from pinscher.cli.policy_edit import UneditablePolicyError, edited_as_it_stands, parsed
 
 if TYPE_CHECKING:
     from datetime import date
@@ -27,9 +26,8 @@ class Rehearsal:
     day: date
 
     def __str__(self) -> str:
-        """Return what a person would write."""
-        name = json.dumps(self.name) if "." in self.name else self.name
-        return f"[keys.{name}]\nrehearsed = {self.day}\n"
+        """Return what a person would write into the key's table."""
+        return f"rehearsed = {self.day}\n"
 
 
 def with_rehearsals(text: str, rehearsals: list[Rehearsal]) -> str:
@@ -38,10 +36,13 @@ def with_rehearsals(text: str, rehearsals: list[Rehearsal]) -> str:
 
     Raises :class:`~pinscher.cli.policy_edit.UneditablePolicyError` when it cannot be edited for certain.
     """
-    edited = text
-    for one in rehearsals:
-        edited = _with_rehearsal(edited, one)
-    return edited if edited == text else with_next_version(edited)
+
+    def edit(text: str) -> str:
+        for one in rehearsals:
+            text = _with_rehearsal(text, one)
+        return text
+
+    return edited_as_it_stands(text, edit)
 
 
 def _with_rehearsal(text: str, one: Rehearsal) -> str:
@@ -51,16 +52,11 @@ def _with_rehearsal(text: str, one: Rehearsal) -> str:
     meant = copy.deepcopy(before)
     meant["keys"][one.name]["rehearsed"] = one.day
     edited = _with_day(text, one)
-    if edited is None or _parsed(edited) != meant:
-        raise UneditablePolicyError(f"the key {one.name} is laid out in a way that cannot be edited", one)
+    if edited is None or parsed(edited) != meant:
+        reason = f"the key {one.name} is laid out in a way that cannot be edited"
+        replaced = ", in place of its 'rehearsed'" if "rehearsed" in before["keys"][one.name] else ""
+        raise UneditablePolicyError(reason, f"add this to the table that is there{replaced}", one)
     return edited
-
-
-def _parsed(text: str) -> dict[str, object] | None:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None
 
 
 _SAID = re.compile(r"^([ \t]*rehearsed[ \t]*=[ \t]*)\d{4}-\d\d-\d\d", re.MULTILINE)

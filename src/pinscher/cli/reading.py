@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ def reach_options(command: Callable[..., int]) -> Callable[..., int]:
     ) -> int:
         if math.isnan(timeout):
             raise click.BadParameter("expected a number of seconds", param_hint="'--timeout'")
+        _check_address(connect_to)
         protocol = Protocol(starttls or Protocol.TLS.value)
         return command(**rest, reach=Reach(protocol, Trust.of(ca_file), connect_to, timeout))
 
@@ -92,6 +94,15 @@ def reach_options(command: Callable[..., int]) -> Callable[..., int]:
     return with_reach
 
 
+def _check_address(connect_to: str | None) -> None:
+    """Refuse what no resolver can be asked for: Python says that in the words of a codec."""
+    try:
+        (connect_to or "").encode("idna")
+    except UnicodeError:
+        told = f"expected an address or a name, found '{escaped(connect_to or '')}'"
+        raise click.BadParameter(told, param_hint="'--connect'") from None
+
+
 json_option = click.option("--json", "is_json", is_flag=True, help="Write the answer as JSON; the fields are below.")
 """Adds ``--json``; a verb documents its fields at the end of its help."""
 
@@ -100,12 +111,24 @@ def is_file(text: str) -> bool:
     """
     Tell whether a person means a file: ``-``, something that exists, or something that looks like a path.
 
-    ``./name`` always means the file and ``name:443`` the host, where the two could be confused.
+    ``./name`` always means the file and ``name:443`` the host, where the two could be confused. A folder whose name has
+    a dot is none: many are called as the host whose files they hold.
     """
     if "://" in text:
         return False
     path = Path(text)
-    return text == STDIN or path.is_file() or "/" in text or path.suffix.lower() in _FILE_SUFFIXES
+    is_there = path.exists() and not (path.is_dir() and "." in text)
+    return text == STDIN or is_there or "/" in text or path.suffix.lower() in _FILE_SUFFIXES
+
+
+def check_there(path: str) -> None:
+    """Raise :class:`UnreadableFileError` for a path that leads to nothing, in the operating system's words."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        raise UnreadableFileError(path, (error.strerror or str(error)).lower()) from None
+    except ValueError:
+        raise UnreadableFileError(path, "the name holds a NUL") from None
 
 
 def read_bytes(text: str, *, limit: int = LARGEST_FILE) -> bytes:

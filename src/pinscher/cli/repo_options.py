@@ -210,6 +210,7 @@ def current_policy(repository: Repository, role: str = "targets") -> Policy:
     """Return the policy that clients have; raise a usage error when there is none."""
     from pinscher.updates.repository import published_policy  # noqa: PLC0415
 
+    repository.require()
     policy = published_policy(repository, "policy.json" if role == "targets" else f"{role}/policy.json", role)
     if policy is None:
         raise click.UsageError("the repository has published no policy yet; 'pinscher repo publish' does that")

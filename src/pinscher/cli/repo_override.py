@@ -39,7 +39,7 @@ JSON:
   version          the emergency policy's version
   hosts            each host: {host, before, after, denied, listens}
     before         the pins that clients accept there now
-    after          the pins that the emergency policy accepts
+    after          the pins that the emergency policy accepts beside them
     denied         the keys that stay denied
     listens        whether the policy's ladder for the host has the rung "override"
   ends             when it ends
@@ -115,13 +115,13 @@ def command(
 
 
 def _tell_effect(current: Policy, made: Policy, voice: Voice) -> dict[str, object]:
-    """Say what clients accept before and after, and return it."""
+    """Say what clients accept now and what they will accept beside it, and return it."""
     effect = [_effect(entry.host, current, made) for entry in made.hosts]
     ends = max(entry.expires for entry in made.hosts if entry.expires is not None)
     for one in effect:
         voice.note(f"{one['host']} until {ends:%Y-%m-%d %H:%M} UTC")
-        for word in ("before", "after", "denied"):
-            voice.note(f"  {word:<7} {', '.join(map(str, one[word])) or 'nothing'}")  # type: ignore[call-overload]
+        for word, field in (("accepted", "before"), ("also accepted", "after"), ("denied", "denied")):
+            voice.note(f"  {word:<13}  {', '.join(map(str, one[field])) or 'nothing'}")  # type: ignore[call-overload]
         if not one["listens"]:
             voice.warning(f'the policy\'s ladder for {one["host"]} has no rung "override": no client will use this')
     return {"version": made.version, "hosts": effect, "ends": ends.isoformat()}

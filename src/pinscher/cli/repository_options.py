@@ -24,10 +24,11 @@ _FOLDER = "updates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedRepository:
-    """A repository's address and the root that clients came with, if they were given."""
+    """A repository's address, the root that clients came with, and the key of its log, if they were given."""
 
     url: str | None
     root: str | None
+    log: str | None = None
 
     def updater(self, data: Path | None) -> Updater | None:
         """Return what follows the repository, and remembers in a folder of the monitor's, or in memory alone."""
@@ -39,7 +40,7 @@ class FollowedRepository:
             raise PinningError(str(error)) from None
         root = read_bytes(self.root, limit=_LARGEST_ROOT)
         try:
-            return Updater(self.url, root=root, store=_Memory() if data is None else data / _FOLDER)
+            return Updater(self.url, root=root, store=_Memory() if data is None else data / _FOLDER, log=self.log)
         except ValueError as error:
             raise PinningError(str(error)) from None
 
@@ -65,12 +66,19 @@ def repository_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options of this file; the verb gets them as one ``repository``."""
 
     @functools.wraps(command)
-    def with_repository(*, updates: str | None, updates_root: str | None, **rest: object) -> int:
+    def with_repository(
+        *, updates: str | None, updates_root: str | None, updates_log: str | None, **rest: object
+    ) -> int:
         if (updates is None) is not (updates_root is None):
             raise click.UsageError("--updates and --updates-root go together")
-        return command(**rest, repository=FollowedRepository(url=updates, root=updates_root))
+        if updates is None and updates_log is not None:
+            raise click.UsageError("--updates-log is the key of the log of --updates, and none was given")
+        return command(**rest, repository=FollowedRepository(url=updates, root=updates_root, log=updates_log))
 
     for option in (
+        click.option("--updates-log", metavar="NAME+ID+KEY",
+                     help="The key of that repository's transparency log, which has to prove each policy, and with "
+                          "which clients' heads are compared."),
         click.option("--updates-root", metavar="FILE", help="The root.json that clients of that repository came with."),
         click.option("--updates", metavar="URL",
                      help="Follow this repository of signed bundles as a client does, and tell what clients would "

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pinscher.cli.certificates import counted
 from pinscher.cli.log_options import log_options
 from pinscher.cli.policies import load_policy
 from pinscher.cli.probe import resolver_of
@@ -85,6 +86,9 @@ def serve(
     was stopped; 2: it could not begin. A policy file that changes is read again by itself.
     """
     voice = Voice()
+    if place.data is not None and place.database is not None and repository.url is None:
+        raise click.UsageError("'--database' takes the place of '--data', which beside it is for --updates alone")
+    reach.trust.check()
     plan = Plan(
         policy=load_policy(policy_file), place=place, listen=_address(listen), reach=reach,
         policy_file=None if policy_file == STDIN else policy_file, followed=followed, repository=repository,
@@ -165,6 +169,7 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
         )  # fmt: skip
         monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings, broker=broker)
         leaving.push_async_callback(monitor.close)
+        leaving.push_async_callback(monitor.transparency.close)
         await monitor.begin(plan.endpoints)
         with _listener(listening, plan.listen) as listener:
             desk = Desk.of(monitor, url=plan.url)
@@ -235,7 +240,7 @@ async def _introduce(plan: Plan, desk: Desk, teller: _Teller, listener: socket.s
         link = f"{desk.site.url or url}/welcome/{secret}"
         teller.tell("link", f"to make an operator's account, open within an hour, once: {link}", url=link)
     count = len(endpoints_of(plan.policy, plan.endpoints))
-    teller.tell("listening", f"listening on {url}, watching {count} endpoints", url=url, endpoints=count)
+    teller.tell("listening", f"listening on {url}, watching {counted(count, 'endpoint')}", url=url, endpoints=count)
 
 
 def _on_signals(server: Server) -> None:

@@ -87,7 +87,8 @@ def place_options(command: Callable[..., int]) -> Callable[..., int]:
 
     for option in reversed((
         click.option("--data", type=click.Path(path_type=Path), metavar="DIR",
-                     help="The folder of the database; made where it is missing."),
+                     help="The folder of the database; made where it is missing. Beside --database it keeps "
+                          "what --updates accepted."),
         click.option("--database", metavar="URL", envvar="PINSCHER_DATABASE",
                      help="PostgreSQL in place of the folder: postgresql://…, or @FILE whose first line says so."
                           " [env: PINSCHER_DATABASE]"),

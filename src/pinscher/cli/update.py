@@ -11,6 +11,7 @@ import click
 from pinscher.cli.certificates import counted
 from pinscher.cli.reading import json_option, read_bytes
 from pinscher.cli.voice import ExitCode, Voice
+from pinscher.cli.writing import check_outputs, known_content, replace_file
 from pinscher.errors import escaped
 from pinscher.rotation import difference
 
@@ -53,6 +54,8 @@ def update(
     """
     from pinscher.updates import RepositoryUnreachableError, SlowRetrievalError, UpdateError, Updater  # noqa: PLC0415
 
+    _check_addresses(addresses)
+    check_outputs({"--output": output})
     voice = Voice()
     # What is told here is told in the voice, and not a second time by a log that nobody set up.
     logging.getLogger("pinscher.updates").addHandler(logging.NullHandler())
@@ -74,7 +77,7 @@ def update(
     except UpdateError as error:
         failure = error
     if output is not None and updater.policy is not None:
-        _write(output, updater.policy.to_json())
+        _write(Path(output), updater.policy.to_json())
     if is_json:
         voice.document(_document(updater.state, before, refreshed, failure))
     else:
@@ -127,11 +130,16 @@ def _document(
     }
 
 
-def _write(output: str, content: bytes) -> None:
-    """Replace a file by the policy in force."""
-    from pinscher.cli.writing import replace_file  # noqa: PLC0415
+def _check_addresses(addresses: tuple[str, ...]) -> None:
+    """Say of a name without a scheme what an address is, before anything is said of its host."""
+    for address in addresses:
+        if "://" not in address:
+            told = f"the address of a repository begins with https://, found '{escaped(address)}'"
+            raise click.BadParameter(told, param_hint="'--repository'")
 
-    path = Path(output)
-    known = path.read_bytes() if path.exists() else None
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file by the policy in force."""
+    known = known_content(path)
     if known != content:
         replace_file(path, content, expected=known)

@@ -12,6 +12,8 @@ Rules of this file:
    chose the text; and nothing is ever read as markup. A file that is the answer keeps its own octets, but never on a
    terminal.
 5. A reader who leaves (a closed pipe) ends the program without a word.
+6. An answer that cannot be written, as on a full disk, is no answer: an error, and exit 2. A remark that cannot be
+   written is lost, and changes nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
+
+from pinscher.errors import PinningError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +50,14 @@ class ReaderGoneError(Exception):
     """Nobody reads the answer any more (rule 5)."""
 
 
+class UnwrittenAnswerError(PinningError):
+    """An answer that the operating system did not take (rule 6)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"standard output cannot be written: {escaped(reason)}")
+        self.reason = reason
+
+
 class _Stream(Console):
     """A console that leaves the decision about a closed pipe to :func:`pinscher.cli.app.run`."""
 
@@ -57,6 +69,28 @@ def _console(stream: TextIO) -> Console:
     return _Stream(
         file=stream, force_terminal=stream.isatty(), markup=False, emoji=False, highlight=False, soft_wrap=True
     )
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Tell what becomes of an answer that is not taken (rules 5 and 6)."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise UnwrittenAnswerError((error.strerror or str(error)).lower()) from None
+
+
+@contextlib.contextmanager
+def _remarking() -> Iterator[None]:
+    """Lose a remark that is not taken (rule 6), but for one that nobody reads (rule 5)."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError:
+        return
 
 
 class Voice:
@@ -73,32 +107,30 @@ class Voice:
             text, style = part if isinstance(part, tuple) else (part, "")
             line.append(plain(text), style)
         line.rstrip()
-        self._answers.print(line)
+        with _writing():
+            self._answers.print(line)
 
     def document(self, document: object) -> None:
         """Write the answer of ``--json``: one document, ASCII, its fields in the order that ``--help`` names them."""
-        self._answers.print(Text(json.dumps(document, indent=2, ensure_ascii=True)))
+        with _writing():
+            self._answers.print(Text(json.dumps(document, indent=2, ensure_ascii=True)))
 
     def line(self, document: object) -> None:
         """Write one of the answers of a ``--json`` that writes a line for each, as soon as it is there."""
-        try:
+        with _writing():
             # Not sys.stdout, which a progress bar on the same terminal stands in for.
             self._answers.file.write(json.dumps(document, ensure_ascii=True) + "\n")
             self._answers.file.flush()
-        except BrokenPipeError:
-            raise ReaderGoneError from None
 
     def file(self, content: bytes) -> None:
         """Write a file that is the answer, octet for octet; on a terminal as text (rule 4)."""
-        if self._answers.is_terminal:
-            self._answers.print(Text(plain(content.decode(errors="backslashreplace"))), end="")
-            return
-        try:
+        with _writing():
+            if self._answers.is_terminal:
+                self._answers.print(Text(plain(content.decode(errors="backslashreplace"))), end="")
+                return
             sys.stdout.flush()
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise ReaderGoneError from None
 
     def error(self, text: str) -> None:
         """Say why there is no answer."""
@@ -114,10 +146,12 @@ class Voice:
 
     def note(self, text: str) -> None:
         """Show something beside the answer as it is, such as a diff before a question."""
-        self._remarks.print(Text(plain(text)))
+        with _remarking():
+            self._remarks.print(Text(plain(text)))
 
     def _remark(self, kind: str, text: str, style: StyleType) -> None:
-        self._remarks.print(Text.assemble("pinscher: ", (f"{kind}:", style), " ", plain(text)))
+        with _remarking():
+            self._remarks.print(Text.assemble("pinscher: ", (f"{kind}:", style), " ", plain(text)))
 
     def is_heard_by_a_person(self) -> bool:
         """Tell whether somebody sits at a terminal to answer a question."""
@@ -125,7 +159,8 @@ class Voice:
 
     def confirm(self, question: str) -> bool:
         """Ask a person; only a clear yes is one."""
-        self._remarks.print(Text(f"pinscher: {plain(question)} [y/N] "), end="")
+        with _remarking():
+            self._remarks.print(Text(f"pinscher: {plain(question)} [y/N] "), end="")
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     @contextlib.contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import importlib.abc
 import importlib.util
+import inspect
 import ssl
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 from pinscher.errors import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -86,20 +88,28 @@ _AUDITED: dict[str, Callable[..., tuple[str | None, str] | None]] = {
 
 def _around(owner: Any, name: str, look: Callable[..., None], *, after: bool = False) -> None:
     """Call *look* with a method's arguments before it runs, or with its result as well once it has; put in once."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any, **options: Any) -> Any:
+            if not after:
+                look(*arguments, **options)
+                return original(*arguments, **options)
+            result = original(*arguments, **options)
+            look(result, *arguments, **options)
+            return result
+
+        return watched
+
+    _replace(owner, name, make)
+
+
+def _replace(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Put what *make* makes of a method in its place, once."""
     original = vars(owner).get(name)
     if original is None or hasattr(original, "_pinscher_guard"):
         return
-
-    @functools.wraps(original)
-    def watched(*arguments: Any, **options: Any) -> Any:
-        if not after:
-            look(*arguments, **options)
-            return original(*arguments, **options)
-        result = original(*arguments, **options)
-        look(result, *arguments, **options)
-        return result
-
-    watched._pinscher_guard = True  # type: ignore[attr-defined]  # noqa: SLF001
+    watched: Any = functools.wraps(original)(make(original))
+    watched._pinscher_guard = True  # noqa: SLF001
     setattr(owner, name, watched)
     _INSTALLED.append((owner, name, original, watched))
 
@@ -118,8 +128,8 @@ def remove_hooks() -> None:
 
 
 def _urllib(sight: Sight, module: Any) -> None:
-    def look(_: Any, request: Any, *arguments: Any, **__: Any) -> None:
-        sight.redirect(request.full_url, arguments[-1])
+    def look(_: Any, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> None:  # noqa: ARG001
+        sight.redirect(req.full_url, newurl)
 
     _around(module.HTTPRedirectHandler, "redirect_request", look)
 
@@ -137,22 +147,72 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
+_FOLLOWS: contextvars.ContextVar[bool] = contextvars.ContextVar("follows", default=False)
+"""Whether a client is following redirects; some work the next request out for whoever wants to follow by hand."""
+
+
+@contextlib.contextmanager
+def _following(is_so: bool) -> Iterator[None]:  # noqa: FBT001
+    token = _FOLLOWS.set(is_so)
+    try:
+        yield
+    finally:
+        _FOLLOWS.reset(token)
+
+
 def _requests(sight: Sight, module: Any) -> None:
-    def look(location: Any, _: Any, response: Any) -> None:
-        if location:
-            sight.redirect(response.url, location)
+    def look(location: Any, _: Any, resp: Any) -> None:
+        if location and _FOLLOWS.get():
+            sight.redirect(resp.url, location)
 
     _around(module.SessionRedirectMixin, "get_redirect_target", look, after=True)
+    _replace(module.SessionRedirectMixin, "resolve_redirects", _stepping)
+
+
+def _stepping(original: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        steps = original(*arguments, **options)
+        is_peek = bool(signature.bind(*arguments, **options).arguments.get("yield_requests", False))
+        while True:
+            with _following(not is_peek):
+                try:
+                    step = next(steps)
+                except StopIteration:
+                    return
+            yield step
+
+    return watched
+
+
+def _in_turn(original: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(self: Any, request: Any, follow_redirects: Any, history: Any) -> Any:
+        with _following(follow_redirects):
+            return original(self, request, follow_redirects, history)
+
+    return watched
+
+
+def _in_turn_async(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def watched(self: Any, request: Any, follow_redirects: Any, history: Any) -> Any:
+        with _following(follow_redirects):
+            return await original(self, request, follow_redirects, history)
+
+    return watched
 
 
 def _httpx(sight: Sight, module: Any) -> None:
-    def follow(new: Any, _: Any, request: Any, __: Any) -> None:
-        sight.redirect(str(request.url), str(new.url))
+    def follow(new: Any, _: Any, request: Any, response: Any) -> None:  # noqa: ARG001
+        if _FOLLOWS.get():
+            sight.redirect(str(request.url), str(new.url))
 
     def send(_: Any, request: Any, **__: Any) -> None:
         sight.url(str(request.url))
 
     _around(module.BaseClient, "_build_redirect_request", follow, after=True)
+    _replace(module.Client, "_send_handling_redirects", _in_turn)
+    _replace(module.AsyncClient, "_send_handling_redirects", _in_turn_async)
     _around(module.Client, "send", send)
     _around(module.AsyncClient, "send", send)
 
@@ -192,21 +252,28 @@ class _Later(importlib.abc.MetaPathFinder):
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
-        self._waiting = set(_PREPARED)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec that another finder gives, with a loader that hooks the module after loading it."""
-        if fullname not in self._waiting:
+        """
+        Return the spec that another finder gives, with a loader that hooks the module after loading it.
+
+        Whoever asks may only want to know whether the module is there, so that it is found as often as it is looked
+        for; a hook that is put in already is not put in again.
+        """
+        if fullname not in _PREPARED:
             return None
-        self._waiting.discard(fullname)
-        for finder in sys.meta_path:
+        for finder in tuple(sys.meta_path):
             spec = None if finder is self else finder.find_spec(fullname, path, target)
             if spec is not None and spec.loader is not None:
-                _hook_after(spec.loader, functools.partial(_PREPARED[fullname], self._sight))
+                _hook_after(spec.loader, functools.partial(self._hook, fullname))
                 return spec
         return None
+
+    def _hook(self, fullname: str, module: ModuleType) -> None:
+        if self in sys.meta_path:
+            _PREPARED[fullname](self._sight, module)
 
 
 def _hook_after(loader: Any, hook: Callable[[Any], None]) -> None:

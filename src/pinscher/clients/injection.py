@@ -1,8 +1,8 @@
 """
 Pins for code that never lets you pass a context: every connection of the standard library's contexts is judged.
 
-The one file that patches the standard library, for injection and for the guard alike: three methods of
-``ssl.SSLContext`` are stood in front of while anybody needs it, and taken away afterwards. No class is replaced, so
+The one file that patches the standard library, for injection and for the guard alike: three methods and three settings
+of ``ssl.SSLContext`` are stood in front of while anybody needs it, and put back afterwards. No class is replaced, so
 what was made before is reached too: a context, a pool, a session of any library. What has a TLS of its own is not:
 :func:`pinscher.clients.unseen.unseen` lists what this process has loaded of it.
 """
@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pinscher.errors import PinningError
-from pinscher.tls.injected import ORIGINALS, Injector, load_client_certificate
+from pinscher.tls.injected import ORIGINALS, SETTINGS, Injector, load_client_certificate, own_session
 from pinscher.tls.record import VerdictRecord
 from pinscher.tls.settings import GenuineContext, InsecureContextError, StrictSettings
 
@@ -62,7 +62,8 @@ class Injection:
         """
         Take the injection away: contexts make connections as before, or as an earlier injection has them.
 
-        Connections that it pinned stay pinned, and sessions of theirs are not resumed by anybody else.
+        Connections that it pinned stay pinned, and sessions of theirs are not resumed by anybody else: once nothing is
+        injected or guarded any more, a context that is given one raises the ``TypeError`` that it has for any object.
         """
         with _CHANGING:
             if self in _INJECTIONS:
@@ -149,19 +150,22 @@ def unwatch(watcher: Callable[[ssl.SSLContext, str | None], None]) -> None:
 
 def _patch() -> None:
     """Put the hooks in place while somebody needs them, and take them away when nobody does."""
+    is_needed = bool(_INJECTIONS or WATCHERS)
     for name, hook in _HOOKS.items():
-        present = vars(GenuineContext).get(name)
-        if (_INJECTIONS or WATCHERS) and present is None:
+        present, before = vars(GenuineContext).get(name), _BEFORE[name]
+        if is_needed and present is before:
             setattr(GenuineContext, name, hook)
-        elif not (_INJECTIONS or WATCHERS) and present is hook:
+        elif not is_needed and present is hook and before is None:
             delattr(GenuineContext, name)
+        elif not is_needed and present is hook:
+            setattr(GenuineContext, name, before)
 
 
 def _check_free() -> None:
     """Refuse where somebody else stands in front of the same methods: nobody could say then what is pinned."""
     for name, hook in _HOOKS.items():
         present = vars(GenuineContext).get(name)
-        if present is not None and present is not hook:
+        if present is not _BEFORE[name] and present is not hook:
             where = getattr(present, "__module__", "elsewhere")
             raise InsecureContextError(f"ssl.SSLContext.{name} was replaced already, by {where}; take that away first")
 
@@ -198,7 +202,8 @@ def _wrap_socket(
         raise
     if injector is not None:
         return injector.wrap_socket(context, sock, server_hostname, owner, session)
-    return ORIGINALS["_wrap_socket"](context, sock, server_side, server_hostname, owner=owner, session=session)
+    raw = own_session(session)
+    return ORIGINALS["_wrap_socket"](context, sock, server_side, server_hostname, owner=owner, session=raw)
 
 
 def _wrap_bio(
@@ -216,7 +221,7 @@ def _wrap_bio(
         return injector.wrap_bio(context, incoming, outgoing, server_hostname, owner, session)
     return ORIGINALS["_wrap_bio"](
         context, incoming, outgoing, server_side=server_side, server_hostname=server_hostname,
-        owner=owner, session=session,
+        owner=owner, session=own_session(session),
     )  # fmt: skip
 
 
@@ -228,4 +233,6 @@ def _load_cert_chain(context: ssl.SSLContext, *certificate: Any, **options: Any)
         ORIGINALS["load_cert_chain"](context, *certificate, **options)
 
 
-_HOOKS = {"_wrap_socket": _wrap_socket, "_wrap_bio": _wrap_bio, "load_cert_chain": _load_cert_chain}
+_HOOKS = {"_wrap_socket": _wrap_socket, "_wrap_bio": _wrap_bio, "load_cert_chain": _load_cert_chain, **SETTINGS}
+_BEFORE = dict.fromkeys(ORIGINALS) | {name: vars(GenuineContext).get(name) for name in SETTINGS}
+"""What the class has of its own for each name; None where the name is the C level's."""

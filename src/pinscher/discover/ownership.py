@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import enum
 import functools
-import ipaddress
 import json
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from pinscher.address import is_public
 from pinscher.discover.addresses import PLAIN_SCHEMES
 from pinscher.host import is_ip_literal
 
@@ -81,8 +81,7 @@ class Owners:
 
 def _local(host: str) -> Ownership | None:
     if is_ip_literal(host):
-        address = ipaddress.ip_address(host)
-        if not address.is_global:
+        if not is_public(host):
             return Ownership(Owner.LOCAL, "private address", Pinnable.NO, "no public certificate names this address")
         return None
     last = host.rpartition(".")[2]

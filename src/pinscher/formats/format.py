@@ -15,22 +15,31 @@ if TYPE_CHECKING:
 
 
 class UnreadableFileError(PinningError, ValueError):
-    """A file that is not what its dialect says, told with the place; ``format`` names the dialect."""
+    """
+    A file that is not what its dialect says, told with the place; ``format`` names the dialect.
 
-    def __init__(self, format_name: str, reason: str, *, line: int | None = None) -> None:
+    ``source`` names the file where somebody has said its name: a reader is given octets alone.
+    """
+
+    def __init__(self, format_name: str, reason: str, *, line: int | None = None, source: str | None = None) -> None:
         place = f"{format_name} file" if line is None else f"{format_name} file, line {line}"
-        super().__init__(f"{place}: {reason}")
+        super().__init__(f"{place}: {reason}" if source is None else f"{escaped(source)}: {place}: {reason}")
         self.format = format_name
         self.reason = reason
         self.line = line
+        self.source = source
+
+    def of(self, source: str) -> UnreadableFileError:
+        """Return the same error with the name of its file."""
+        return UnreadableFileError(self.format, self.reason, line=self.line, source=source)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by the values the error was made from."""
-        return _restored, (self.format, self.reason, self.line)
+        return _restored, (self.format, self.reason, self.line, self.source)
 
 
-def _restored(format_name: str, reason: str, line: int | None) -> UnreadableFileError:
-    return UnreadableFileError(format_name, reason, line=line)
+def _restored(format_name: str, reason: str, line: int | None, source: str | None) -> UnreadableFileError:
+    return UnreadableFileError(format_name, reason, line=line, source=source)
 
 
 WEAKENINGS: dict[str, str] = {

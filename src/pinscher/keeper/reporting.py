@@ -192,7 +192,7 @@ class Reports:
         self._lock, self._reporter = threading.Lock(), None
         if self._pulse is not None:
             self._pulse = Pulse(self._counted, _version(), self._log_head)
-            self._pulse.skip(self._policy(), datetime.now(UTC))
+            self._pulse.skip(datetime.now(UTC))
         spool, self._spool = self._spool, None
         if spool is not None:
             with contextlib.suppress(OSError):

@@ -3,7 +3,7 @@ One visit as a program or a test is told of it: names, addresses, and files that
 
 Rules of this file:
 
-1. Every value has one name: ``{name}`` in the arguments of a command, and ``PINSCHER_LAB_NAME`` in its environment.
+1. Every value has one name: ``{name}`` in the arguments of a command, and ``PINSCHER_LAB_{NAME}`` in its environment.
 2. A value that a visit does not have is empty.
 3. The files hold throw-away material, can be read by this user alone, and are gone after the case.
 """

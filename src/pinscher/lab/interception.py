@@ -208,10 +208,12 @@ class Interceptor:
     def _wait(self, look: Callable[[], Any], timeout: float, what: str) -> Any:
         deadline = time.monotonic() + timeout
         while (found := look()) is None:
-            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+            code = None if self._process is None else self._process.poll()
+            if self._process is None or code is not None or time.monotonic() > deadline:
                 said = (self._directory / "output.txt").read_text("utf-8", "replace").strip().splitlines()[-5:]
                 lines = "".join(f"\n  {escaped(line)}" for line in said)
-                raise InterceptionError(f"mitmproxy did not {what} within {timeout} seconds{lines}")
+                when = f"within {timeout} seconds" if code is None else f"and ended with exit code {code}"
+                raise InterceptionError(f"mitmproxy did not {what} {when}{lines}")
             _PAUSE.wait(0.02)
         return found
 

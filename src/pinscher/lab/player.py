@@ -195,7 +195,13 @@ class _Watch:
         self._had = 0
 
     def begin(self) -> None:
-        """Note what the servers have got before the visit."""
+        """
+        Note what the servers have got before the visit.
+
+        A visit that was allowed may still say goodbye, and what it says is not held against the one that is refused.
+        """
+        if not self._visit.is_allowed:
+            self._wait_idle()
         self._before = self._received()
         self._had = self._visit.server.application_bytes
 

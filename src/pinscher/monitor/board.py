@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from pinscher.monitor.certificates import fetched
 from pinscher.monitor.clients import WINDOW
+from pinscher.monitor.clocks import is_believed
 from pinscher.monitor.errors import UnknownRecordError
 from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.ledger import State
@@ -196,8 +197,9 @@ class Board:
 
 
 def is_going_on(at: datetime) -> Any:
-    """Return the condition that an incident had a report within a day."""
-    return incidents.c.last > millis(at - WINDOW)
+    """Return the condition that an incident had a report within a day, or is of later than now and not looked after."""
+    is_open = incidents.c.state == State.OPEN.value
+    return (incidents.c.last > millis(at - WINDOW)) & (is_believed(incidents.c.last, at) | is_open)
 
 
 def _findings(sought: Sought) -> Select[Any]:

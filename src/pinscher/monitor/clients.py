@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import case, func, select, update
 
 from pinscher.der import CertificateParseError
-from pinscher.monitor.findings.silence import Habit, Scope
-from pinscher.monitor.tables import heartbeats, incidents, millis, moment, policies
+from pinscher.monitor.clocks import arrivals
+from pinscher.monitor.hearing import Hearing
+from pinscher.monitor.tables import heartbeats, incidents, millis, policies
 from pinscher.policy import Policy
 from pinscher.verdict import Outcome
 
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
-
     from pinscher.monitor.database import Database
+    from pinscher.monitor.findings.silence import Heard
 
 WINDOW = timedelta(days=1)
 """How far back a client counts as one of today's."""
-REMEMBERED = timedelta(days=30)
-"""How far back a habit is looked for."""
+_ASKED_AT_ONCE = 10_000
+_WRITTEN_AT_ONCE = 200
+_MOST_COUNTED = 9_999_999
 _ACCEPTED = (Outcome.MATCH.value, Outcome.NOT_PINNED.value, "")
 
 
@@ -107,12 +108,14 @@ class Clients:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._hearing = Hearing(database)
 
     async def recent(self, at: datetime) -> list[Client]:
         """Return the clients of the last day, each with the policy it had last."""
+        arrived = await arrivals(self._database, at)
         newest = (
             select(heartbeats.c.application, heartbeats.c.install, func.max(heartbeats.c.id).label("id"))
-            .where(heartbeats.c.received > millis(at - WINDOW))
+            .where(arrived.within(WINDOW))
             .group_by(heartbeats.c.application, heartbeats.c.install)
             .subquery()
         )
@@ -129,68 +132,49 @@ class Clients:
             rows = (await connection.execute(select(policies).order_by(policies.c.seen))).all()
         return {(row.name, row.version): Policy.loads(row.document) for row in rows}
 
-    async def habits(self, at: datetime) -> list[Habit]:
+    async def habits(self, at: datetime) -> Heard:
         """Return how applications, their hosts and their policy versions used to report."""
-        found = []
-        for scope, name in (
-            (Scope.APPLICATION, literal("")),
-            (Scope.HOST, heartbeats.c.host),
-            (Scope.VERSION, func.coalesce(heartbeats.c.version, 0)),
-        ):
-            found += await self._habits(scope, name, at)
-        return found
-
-    async def _habits(self, scope: Scope, name: ColumnElement[Any], at: datetime) -> list[Habit]:
-        beats = (
-            select(heartbeats.c.application, name.label("name"), heartbeats.c.received)
-            .where(heartbeats.c.received > millis(at - REMEMBERED))
-            .distinct()
-            .subquery()
-        )
-        before = func.lag(beats.c.received).over(
-            partition_by=(beats.c.application, beats.c.name), order_by=beats.c.received
-        )
-        paused = select(beats, (beats.c.received - before).label("pause")).subquery()
-        asked = select(
-            paused.c.application,
-            paused.c.name,
-            func.min(paused.c.received).label("first"),
-            func.max(paused.c.received).label("last"),
-            func.count().label("times"),
-            func.max(paused.c.pause).label("pause"),
-        ).group_by(paused.c.application, paused.c.name)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(asked)).all()
-        return [
-            Habit(
-                scope=scope,
-                application=row.application,
-                name=str(row.name),
-                first=moment(row.first),
-                last=moment(row.last),
-                times=row[4],
-                longest_pause=timedelta(milliseconds=row.pause or 0),
-            )
-            for row in rows
-            if scope is not Scope.HOST or row.name
-        ]
+        return await self._hearing.habits(at)
 
     async def share_out(self, policy: Policy, at: datetime) -> None:
         """Write into each incident that is going on which share of the clients it touches: 'refusing/heard of'."""
-        window = heartbeats.c.received > millis(at - WINDOW)
+        asked = select(incidents.c.id, incidents.c.application, incidents.c.host, incidents.c.share)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(asked.where(incidents.c.last > millis(at - WINDOW)))).all()
+        places = {row.id: (row.application, _listed(policy, row.host)) for row in rows}
+        counts = await self._counts(sorted({host for _, host in places.values()}), at)
+        shares = {row.id: counts.get(places[row.id], row.share) for row in rows}
+        await self._write_shares({row.id: shares[row.id] for row in rows if shares[row.id] != row.share})
+
+    async def _counts(self, hosts: Sequence[str], at: datetime) -> dict[tuple[str, str], str]:
+        """Return the share of installs that refuse, by application and host, of these hosts alone."""
         installs = func.count(func.distinct(heartbeats.c.install))
-        asked = select(heartbeats.c.application, heartbeats.c.host, installs).where(window)
+        is_refusing = heartbeats.c.outcome.not_in(_ACCEPTED)
+        refusing = func.count(func.distinct(case((is_refusing, heartbeats.c.install))))
+        asked = select(heartbeats.c.application, heartbeats.c.host, refusing, installs)
+        asked = asked.where((await arrivals(self._database, at)).within(WINDOW))
         asked = asked.group_by(heartbeats.c.application, heartbeats.c.host)
-        refusing = asked.where(heartbeats.c.outcome.not_in(_ACCEPTED))
-        going = select(incidents.c.id, incidents.c.application, incidents.c.host, incidents.c.share)
-        async with self._database.writing() as connection:
-            heard = {(row[0], row[1]): row[2] for row in await connection.execute(asked)}
-            touched = {(row[0], row[1]): row[2] for row in await connection.execute(refusing)}
-            for row in (await connection.execute(going.where(incidents.c.last > millis(at - WINDOW)))).all():
-                place = (row.application, _listed(policy, row.host))
-                share = f"{touched.get(place, 0)}/{heard[place]}" if place in heard else row.share
-                if share != row.share:
-                    await connection.execute(update(incidents).where(incidents.c.id == row.id).values(share=share))
+        counts = {}
+        async with self._database.reading() as connection:
+            for start in range(0, len(hosts), _ASKED_AT_ONCE):
+                some = asked.where(heartbeats.c.host.in_(hosts[start : start + _ASKED_AT_ONCE]))
+                for application, host, touched, heard in await connection.execute(some):
+                    counts[application, host] = _share(touched, heard)
+        return counts
+
+    async def _write_shares(self, shares: Mapping[int, str]) -> None:
+        """Write them a part at a time, so that a report never waits long for its commit."""
+        numbers = sorted(shares)
+        for start in range(0, len(numbers), _WRITTEN_AT_ONCE):
+            async with self._database.writing() as connection:
+                for number in numbers[start : start + _WRITTEN_AT_ONCE]:
+                    share = shares[number]
+                    await connection.execute(update(incidents).where(incidents.c.id == number).values(share=share))
+
+
+def _share(refusing: int, heard: int) -> str:
+    """Return a share in at most 16 characters; installs are a number that can be made up."""
+    return f"{min(refusing, _MOST_COUNTED)}/{min(heard, _MOST_COUNTED)}"
 
 
 def _listed(policy: Policy, host: str) -> str:

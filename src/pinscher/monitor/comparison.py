@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from pinscher.monitor.certificates import fetched
+from pinscher.monitor.columns import fitting
 from pinscher.monitor.findings.others import OTHERS_RULES, FollowedLog, ct_missing, tlsa_disagrees
 from pinscher.monitor.ledger import Ledger
 from pinscher.monitor.schedule import endpoint_of
@@ -17,10 +18,11 @@ from pinscher.monitor.transparency.memory import Memory
 from pinscher.probe.tlsa import TlsaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pinscher.monitor.database import Database
     from pinscher.monitor.findings.finding import Finding
+    from pinscher.monitor.findings.told import Told
     from pinscher.monitor.transparency.logs import CtLog
     from pinscher.probe import Endpoint
     from pinscher.probe.tlsa import TlsaAnswer
@@ -46,7 +48,6 @@ class Comparison:
         self._now = now
         self._ledger = Ledger(database)
         self._memory = Memory(database)
-        self._told: dict[str, list[Finding]] = {}
 
     async def turn(self) -> None:
         """Compare once, and bring the findings to what holds now."""
@@ -57,11 +58,12 @@ class Comparison:
         found = await self._promised(shown, at) | await self._announced(shown)
         async with self._database.writing() as connection:
             await self._ledger.settle_rules(connection, found, rules=OTHERS_RULES, at=at)
-        self._told = found
 
     async def _shown(self, at: datetime) -> list[tuple[Endpoint, tuple[bytes, ...]]]:
         """Return what each endpoint showed last within a day, the path that was validated or else what it sent."""
-        newest = select(func.max(sightings.c.id)).where(sightings.c.last > millis(at - _WINDOW))
+        # A look without an answer shows nothing, and takes back nothing of what was shown before it.
+        is_shown = (sightings.c.last > millis(at - _WINDOW)) & (sightings.c.presented != "")
+        newest = select(func.max(sightings.c.id)).where(is_shown)
         newest = newest.group_by(sightings.c.endpoint).order_by(sightings.c.endpoint).limit(MOST_COMPARED)
         asked = select(sightings.c.presented, sightings.c.validated, endpoints)
         asked = asked.join_from(sightings, endpoints, sightings.c.endpoint == endpoints.c.id)
@@ -80,28 +82,38 @@ class Comparison:
         async with self._database.reading() as connection:
             seen = (await connection.execute(select(func.max(policies.c.seen)))).scalar()
         since = datetime.max.replace(tzinfo=UTC) if seen is None else moment(seen)
+        told = await self._ledger.told("ct-missing")
         found: dict[str, list[Finding]] = {}
         for endpoint, chain in shown:
-            finding = ct_missing(chain[0], logs, logged, since=since)
+            subject = f"{endpoint}, its certificate in logs"
+            finding = ct_missing(chain[0], logs, logged, since=since, told=_said(told, subject))
             if finding is not None:
-                found[f"{endpoint}, its certificate in logs"] = [finding]
+                found[subject] = [finding]
         return found
 
     async def _announced(self, shown: list[tuple[Endpoint, tuple[bytes, ...]]]) -> dict[str, list[Finding]]:
         if self._look_up is None:
             return {}
         gate = asyncio.Semaphore(_AT_ONCE)
-        asked = [self._asked(self._look_up, endpoint, chain, gate) for endpoint, chain in shown]
+        told = await self._ledger.told("tlsa-disagrees")
+        asked = [self._asked(self._look_up, endpoint, chain, gate, told) for endpoint, chain in shown]
         return dict(await asyncio.gather(*asked))
 
     async def _asked(
-        self, look_up: LookUp, endpoint: Endpoint, chain: tuple[bytes, ...], gate: asyncio.Semaphore
-    ) -> tuple[str, list[Finding]]:
+        self, look_up: LookUp, endpoint: Endpoint, chain: tuple[bytes, ...], gate: asyncio.Semaphore,
+        told: Mapping[str, Told],
+    ) -> tuple[str, list[Finding]]:  # fmt: skip
         subject = f"{endpoint}, its TLSA records"
         async with gate:
             try:
                 finding = tlsa_disagrees(await look_up(endpoint), chain)
             except TlsaError:
-                # A resolver that does not answer takes back nothing that was told.
-                return subject, self._told.get(subject, [])
+                # A resolver that does not answer takes back nothing that was told, be it before a new start.
+                finding = _said(told, subject)
         return subject, [] if finding is None else [finding]
+
+
+def _said(told: Mapping[str, Told], subject: str) -> Finding | None:
+    """Return what is told of a subject already."""
+    one = told.get(fitting(subject))
+    return None if one is None else one.finding

@@ -36,7 +36,7 @@ class UnreadableReportError(MonitorError):
 
 
 class TooLargeError(MonitorError):
-    """A body of more octets than are taken."""
+    """A body, or what is made of it, of more octets than are taken."""
 
     status: ClassVar[int] = 413
 

@@ -7,6 +7,7 @@ Rules of this file:
    file; it raises if there was neither.
 2. What waits is bounded; beyond it :class:`NotStoredError` says so at once.
 3. Rows that are there already, by application and idempotency key, are passed over: a retry is harmless.
+4. A body that is too large for a broker is refused alone; whoever came with it is stored.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pinscher.monitor.database import insert_all
-from pinscher.monitor.errors import NotStoredError
+from pinscher.monitor.errors import NotStoredError, TooLargeError
 from pinscher.monitor.tables import certificates, heartbeats, reports
 
 if TYPE_CHECKING:
@@ -75,17 +76,23 @@ class Intake:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_WRITTEN))]
         if not self._waiting:
             self._arrived.clear()
+        await self._write(batch)
+
+    async def _write(self, batch: Sequence[Accepted]) -> None:
         try:
             await self._keep(batch)
+        except TooLargeError as error:
+            if len(batch) == 1:
+                _refuse(batch, error)
+                return
+            # What of the batch was kept already is passed over when it comes again (rules 3 and 4).
+            middle = len(batch) // 2
+            await self._write(batch[:middle])
+            await self._write(batch[middle:])
         except NotStoredError as error:
-            for one in batch:
-                if not one.stored.done():
-                    one.stored.set_exception(NotStoredError(str(error)))
-            return
-        for one in batch:
-            # Who left meanwhile does not hear that it is stored, and may send it again (rule 3).
-            if not one.stored.done():
-                one.stored.set_result(None)
+            _refuse(batch, error)
+        else:
+            _acknowledge(batch)
 
     async def commit(self, batch: Sequence[Accepted]) -> None:
         """Write rows in one transaction, those that are there already passed over (rule 3)."""
@@ -96,6 +103,19 @@ class Intake:
                 (self._heartbeats, _ordered((row for one in batch for row in one.heartbeats), "key")),
             ):
                 await insert_all(connection, statement, rows)
+
+
+def _refuse(batch: Iterable[Accepted], error: NotStoredError | TooLargeError) -> None:
+    for one in batch:
+        if not one.stored.done():
+            one.stored.set_exception(type(error)(str(error)))
+
+
+def _acknowledge(batch: Iterable[Accepted]) -> None:
+    for one in batch:
+        # Who left meanwhile does not hear that it is stored, and may send it again (rule 3).
+        if not one.stored.done():
+            one.stored.set_result(None)
 
 
 def _ordered(rows: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:

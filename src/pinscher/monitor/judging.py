@@ -58,6 +58,11 @@ class Claim:
     received: datetime
     chain: Sequence[bytes]
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is of a time that had not come when it was received."""
+        return is_ahead(self.at, self.received)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -71,13 +76,17 @@ class Judgement:
 _AHEAD = timedelta(hours=1)
 
 
+def is_ahead(at: datetime | None, received: datetime) -> bool:
+    """Tell whether a client's time is ahead of the monitor's."""
+    return at is not None and at - received > _AHEAD
+
+
 def judge(claim: Claim, policy: Policy, seen_keys: frozenset[bytes]) -> Judgement:
     """Say what a claim most likely comes from; *seen_keys* are the leaf keys that the monitor sees at the host."""
     alarm = alarm_of(claim.cause)
     if alarm is not None:
         return Judgement(IncidentCause.CLIENT_ALARM, alarm.said, alarm.advice)
-    is_ahead = claim.at is not None and claim.at - claim.received > _AHEAD
-    if is_ahead or claim.cause == Cause.CLOCK_SKEW.value:
+    if claim.is_ahead or claim.cause == Cause.CLOCK_SKEW.value:
         return _judgement(IncidentCause.WRONG_CLOCK, "the clocks of these clients are wrong")
     if _is_accepted(claim, policy):
         said = f"policy {policy.version}, which is in force, accepts this chain: these clients have an older one"

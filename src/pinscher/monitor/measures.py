@@ -14,8 +14,10 @@ from prometheus_client.registry import Collector as Source
 from sqlalchemy import func, select
 
 from pinscher.monitor.alerts.alerting import figures as alert_figures
+from pinscher.monitor.board import is_going_on
 from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.tables import endpoints, findings, incidents, looks, millis
+from pinscher.monitor.transparency.figures import figures as log_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +33,8 @@ async def metrics(monitor: Monitor) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     async with monitor.database.reading() as connection:
         alerts = await alert_figures(connection)
-    registry.register(_Figures([*await _counted(monitor), *_taken(monitor), *alerts]))
+        logs = await log_figures(connection, monitor.settings.transparency.logs)
+    registry.register(_Figures([*await _counted(monitor), *_taken(monitor), *alerts, *logs]))
     return generate_latest(registry)
 
 
@@ -52,7 +55,8 @@ async def _counted(monitor: Monitor) -> list[Metric]:
     is_open = findings.c.closed.is_(None)
     told = select(findings.c.rule, findings.c.severity, findings.c.state, func.count()).where(is_open)
     told = told.group_by(findings.c.rule, findings.c.severity, findings.c.state)
-    going = select(incidents.c.cause, incidents.c.state, func.count()).group_by(incidents.c.cause, incidents.c.state)
+    going = select(incidents.c.cause, incidents.c.state, func.count()).where(is_going_on(at))
+    going = going.group_by(incidents.c.cause, incidents.c.state)
     async with monitor.database.reading() as connection:
         seen = GaugeMetricFamily("pinscher_endpoints", "Endpoints by what they showed last.", labels=["outcome"])
         for outcome, count in await connection.execute(watched):
@@ -61,7 +65,7 @@ async def _counted(monitor: Monitor) -> list[Metric]:
         found = GaugeMetricFamily("pinscher_findings", "Open findings.", labels=["rule", "severity", "state"])
         for rule, severity, state, count in await connection.execute(told):
             found.add_metric([rule, Severity(severity).word, state], count)
-        cases = GaugeMetricFamily("pinscher_incidents", "Incidents.", labels=["cause", "state"])
+        cases = GaugeMetricFamily("pinscher_incidents", "Incidents that go on.", labels=["cause", "state"])
         for cause, state, count in await connection.execute(going):
             cases.add_metric([cause, state], count)
     lag = 0.0 if since is None else (millis(at) - since) / 1000
@@ -83,11 +87,11 @@ def _policy(monitor: Monitor, _at: datetime) -> Metric:
 
 def _taken(monitor: Monitor) -> Iterator[Metric]:
     yield CounterMetricFamily("pinscher_looks", "Looks at endpoints since the start.", value=monitor.watch.looks)
-    for name, counts, said in (
-        ("pinscher_reports", monitor.collector.reports, "Reports acknowledged since the start."),
-        ("pinscher_heartbeats", monitor.collector.heartbeats, "Heartbeats acknowledged since the start."),
-    ):
-        family = CounterMetricFamily(name, said, labels=["application"])
+    reports = CounterMetricFamily("pinscher_reports", "Reports acknowledged since the start.", labels=["application"])
+    heartbeats = CounterMetricFamily(
+        "pinscher_heartbeats", "Heartbeats acknowledged since the start.", labels=["application"]
+    )
+    for family, counts in ((reports, monitor.collector.reports), (heartbeats, monitor.collector.heartbeats)):
         for application, count in sorted(counts.items()):
             family.add_metric([application], count)
         yield family

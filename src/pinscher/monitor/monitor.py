@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from pinscher.host import Reach
+from pinscher.monitor.certificates import MOST_FORGOTTEN, forget
 from pinscher.monitor.clients import Clients
 from pinscher.monitor.collector import Collector
 from pinscher.monitor.comparison import Comparison
@@ -25,7 +26,7 @@ from pinscher.monitor.oversight import OVERSIGHT_RULES, Oversight
 from pinscher.monitor.reloading import RELOADING_RULES
 from pinscher.monitor.roles import ProcessRole
 from pinscher.monitor.schedule import LEASE
-from pinscher.monitor.tables import events, findings, heartbeats, millis, policies, reports
+from pinscher.monitor.tables import events, findings, heartbeats, incidents, millis, policies, reports
 from pinscher.monitor.tokens import Tokens
 from pinscher.monitor.transparency.watching import TRANSPARENCY_RULES, LogSettings, Transparency
 from pinscher.monitor.triage import MOST_TRIAGED, Triage
@@ -36,6 +37,8 @@ from pinscher.probe import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sqlalchemy import Select
+
     from pinscher.monitor.broker import JetStream, ProbeLine, ReportLine
     from pinscher.monitor.comparison import LookUp
     from pinscher.monitor.database import Database
@@ -44,8 +47,10 @@ if TYPE_CHECKING:
     from pinscher.policy import Policy
     from pinscher.updates import Updater
 
+MOST_REMOVED = 10_000
+"""Incidents that one tidying removes."""
 MOST_TURNS = 20
-"""Transactions of one round of grouping; what is left waits for the next."""
+"""Transactions of one round of grouping, and rounds of one tidying; what is left waits for the next."""
 _OF_NO_ENDPOINT = ("clients-silent", *TRANSPARENCY_RULES, *OVERSIGHT_RULES, *RELOADING_RULES, *OTHERS_RULES)
 """Rules of findings that stay when endpoints go."""
 _log = logging.getLogger("pinscher.monitor")
@@ -174,7 +179,7 @@ class Monitor:
         await self.begin(self.named)
 
     async def _note_policy(self, at: datetime) -> bool:
-        """Note the policy in force, and tell whether another one was in force before."""
+        """Note the policy in force and since when it is, and tell whether another one was in force before."""
         policy = self.policy
         row = {
             "digest": policy.digest,
@@ -186,9 +191,11 @@ class Monitor:
         async with self.database.writing() as connection:
             newest = select(policies.c.digest).order_by(policies.c.seen.desc()).limit(1)
             before = (await connection.execute(newest)).scalar()
+            if before == policy.digest:
+                return False
             await connection.execute(delete(policies).where(policies.c.digest == policy.digest))
             await connection.execute(self.database.insert_new(policies), [row])
-        return before != policy.digest
+        return True
 
     async def _close_gone(self, wanted: Sequence[Endpoint], at: datetime) -> None:
         """Close what is open about endpoints that are watched no more."""
@@ -238,9 +245,8 @@ class Monitor:
     async def listen(self) -> None:
         """Find out which clients are silent, and which share of them the incidents touch."""
         at = self.now()
-        found = silences(await self.clients.habits(at), at)
-        async with self.database.writing() as connection:
-            await self.ledger.settle_all(connection, found, rule="clients-silent", at=at)
+        found = {subject: [one] for subject, one in silences(await self.clients.habits(at), at).items()}
+        await self.ledger.settle_in_parts(found, rules=["clients-silent"], at=at)
         await self.clients.share_out(self.policy, at)
 
     async def follow_logs(self) -> None:
@@ -257,15 +263,33 @@ class Monitor:
             await self.settings.policy_file.check(self)
 
     async def tidy(self) -> None:
-        """Remove what is older than it is kept: reports, heartbeats and closed findings."""
-        oldest = millis(self.now() - self.settings.kept)
-        gone = select(findings.c.id).where(findings.c.closed < oldest)
+        """
+        Remove what is older than it is kept: reports, heartbeats, closed findings, incidents, and what only they named.
+
+        The newest event and the newest incident stay: SQLite numbers on from the highest number that is left, and
+        alerts would take a number that comes again for one that they have told.
+        """
+        at = self.now()
+        oldest = millis(at - self.settings.kept)
+        newest = select(events.c.finding).order_by(events.c.id.desc()).limit(1)
+        gone = select(findings.c.id).where(findings.c.closed < oldest, findings.c.id.not_in(newest))
         async with self.database.writing() as connection:
             await connection.execute(delete(reports).where(reports.c.received < oldest))
             await connection.execute(delete(heartbeats).where(heartbeats.c.received < oldest))
-            await self.transparency.memory.forget(connection, before=self.now() - self.settings.kept)
+            await self.transparency.memory.forget(connection, before=at - self.settings.kept)
             await connection.execute(delete(events).where(events.c.finding.in_(gone)))
-            await connection.execute(delete(findings).where(findings.c.closed < oldest))
+            await connection.execute(delete(findings).where(findings.c.id.in_(gone)))
+            await connection.execute(delete(incidents).where(incidents.c.id.in_(_ended_before(oldest))))
+        for _ in range(MOST_TURNS):
+            if await forget(self.database, before=at - self.settings.kept, at=at) < MOST_FORGOTTEN:
+                return
+
+
+def _ended_before(oldest: int) -> Select[tuple[int]]:
+    """Return the query for incidents whose last report is older, but for the newest, and no more than are removed."""
+    newest = select(func.max(incidents.c.id)).scalar_subquery()
+    numbers = select(incidents.c.id).where(incidents.c.last < oldest, incidents.c.id < newest)
+    return numbers.order_by(incidents.c.id).limit(MOST_REMOVED)
 
 
 def endpoints_of(policy: Policy, named: Sequence[Endpoint] = ()) -> list[Endpoint]:

@@ -8,6 +8,7 @@ client would refuse. What it takes changes nothing here: the monitor judges by t
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,14 +17,14 @@ from sqlalchemy import func, select
 
 from pinscher.errors import PinningError
 from pinscher.monitor.certificates import fetched
-from pinscher.monitor.clients import REMEMBERED
-from pinscher.monitor.findings.heads import HEAD_RULES, ToldHead, log_forked
+from pinscher.monitor.findings.heads import HEAD_RULES, log_forked, log_unproven, origin_of
 from pinscher.monitor.findings.history import Sighting
 from pinscher.monitor.findings.places import PLACE_RULES, vantage_points_differ
 from pinscher.monitor.findings.repository import REPOSITORY_RULES, repository_findings
 from pinscher.monitor.ledger import Ledger
 from pinscher.monitor.schedule import endpoint_of
-from pinscher.monitor.tables import endpoints, heartbeats, millis, moment, sightings
+from pinscher.monitor.tables import endpoints, millis, moment, sightings
+from pinscher.monitor.told_heads import contradicting_heads, head_against, smaller_heads
 from pinscher.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pinscher.monitor.database import Database
     from pinscher.monitor.findings.finding import Finding
+    from pinscher.monitor.findings.heads import ToldHead
     from pinscher.policy import Policy
     from pinscher.updates import Updater
 
@@ -40,7 +42,9 @@ OVERSIGHT_RULES = (*PLACE_RULES, *HEAD_RULES, *REPOSITORY_RULES)
 WINDOW = timedelta(days=1)
 """How far back vantage points are compared."""
 MOST_COMPARED = 20_000
-"""Sightings, and heads, that are compared at once, the newest first."""
+"""Sightings that are compared at once, the newest first."""
+MOST_PROVED = 256
+"""Sizes of the repository's log whose roots are fetched in one turn; each is fetched once."""
 _REPOSITORY = "repository of signed bundles"
 
 
@@ -52,13 +56,13 @@ class Oversight:
         self._updater = updater
         self._now = now
         self._ledger = Ledger(database)
+        self._roots: dict[int, bytes] = {}
 
     async def turn(self, policy: Policy) -> None:
         """Compare and follow once, and bring the findings to what holds now."""
         at = self._now()
-        found = await self._places(at) | log_forked(await self._heads(at)) | await self._repository(policy, at)
-        async with self._database.writing() as connection:
-            await self._ledger.settle_rules(connection, found, rules=OVERSIGHT_RULES, at=at)
+        found = await self._repository(policy, at) | await self._places(at) | await self._heads(at)
+        await self._ledger.settle_in_parts(found, rules=OVERSIGHT_RULES, at=at)
 
     async def _places(self, at: datetime) -> dict[str, list[Finding]]:
         seen = await self._seen(at)
@@ -90,17 +94,38 @@ class Oversight:
             seen.setdefault(str(endpoint_of(row)), {}).setdefault(row.vantage, []).append(one)
         return seen
 
-    async def _heads(self, at: datetime) -> list[ToldHead]:
-        """Return every head that was told of, and the one that the repository's own follower has."""
-        recent = (heartbeats.c.received > millis(at - REMEMBERED)) & (heartbeats.c.log_head != "")
-        installs = func.count(func.distinct(heartbeats.c.install))
-        asked = select(heartbeats.c.log_head, func.min(heartbeats.c.application), installs).where(recent)
-        asked = asked.group_by(heartbeats.c.log_head).order_by(func.max(heartbeats.c.id).desc()).limit(MOST_COMPARED)
+    async def _heads(self, at: datetime) -> dict[str, list[Finding]]:
+        """Compare every head that was told of, and what the repository's own follower has and can prove."""
+        state = None if self._updater is None else self._updater.state
+        own = None if state is None else state.log_head
+        followed = None if own is None else origin_of(own)
+        told = await self._ledger.told("log-forked")
         async with self._database.reading() as connection:
-            rows = (await connection.execute(asked)).all()
-        told = [ToldHead(line, f"clients of {application} ({count})") for line, application, count in rows]
-        own = None if self._updater is None else self._updater.state.log_head
-        return told if own is None else [ToldHead(own, "the repository"), *told]
+            heads = await contradicting_heads(connection, own, at)
+        unproven: dict[str, list[Finding]] = {}
+        # A repository that is refused or does not answer is told as that.
+        if own is not None and followed is not None and state is not None and state.error is None:
+            try:
+                heads += await self._unlike_proven(own, followed, at)
+            except PinningError as error:
+                unproven = log_unproven(followed, error)
+        forked = log_forked(heads, told, followed=followed)
+        return {subject: [*forked.get(subject, ()), *unproven.get(subject, ())] for subject in forked | unproven}
+
+    async def _unlike_proven(self, own: str, log: str, at: datetime) -> list[ToldHead]:
+        """Return a head that clients tell of and the one that the log proves in its place, where they differ."""
+        async with self._database.reading() as connection:
+            lines = await smaller_heads(connection, own, at)
+        by_size = {int(line[len(log) + 1 :].split(" ")[0]): line for line in lines}
+        missing = [size for size in by_size if size not in self._roots][:MOST_PROVED]
+        if missing and self._updater is not None:
+            self._roots |= await asyncio.to_thread(self._updater.log_roots, missing)
+        for size in by_size.keys() & self._roots.keys():
+            line, proven = by_size[size], f"{log} {size} {base64.b64encode(self._roots[size]).decode()}"
+            if line != proven:
+                async with self._database.reading() as connection:
+                    return await head_against(connection, line, proven, at)
+        return []
 
     async def _repository(self, policy: Policy, at: datetime) -> dict[str, list[Finding]]:
         if self._updater is None:

@@ -7,10 +7,13 @@ Rules of this file:
    two workers get it, and one that is lost with its worker is due again when the lease is over.
 2. Only the holder of a lease ends it; one that comes too late changes nothing.
 3. The next look is an interval later, give or take a tenth, so that endpoints spread over time.
+4. What is due later than any look or lease of now could make it is due at once: the clock was ahead when it was
+   written, and was put right, or the interval was longer. Nobody would look until it is as late as the clock once was.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, literal, select, true, update
 
+from pinscher.monitor.clocks import SKEW
 from pinscher.monitor.database import insert_all
 from pinscher.monitor.tables import endpoints, looks, millis, moment
 from pinscher.monitor.vantage import DEFAULT_VANTAGE
@@ -27,16 +31,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from pinscher.monitor.database import Database
+
+Names = tuple[str, int, str, str]
+"""Host, port, protocol and address of an endpoint, as they are stored."""
 
 MOST_LEASED = 500
 """Endpoints that are leased in one statement."""
 LEASE = timedelta(minutes=2)
 """How long a look may take before somebody else looks, unless the schedule says another time."""
 _JITTER = 0.1
+_log = logging.getLogger("pinscher.monitor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +52,16 @@ class Leased:
     """An endpoint to look at now, and the lease that says so."""
 
     id: int
-    endpoint: Endpoint
+    named: Names
     lease: int
     until: int = 0
     """When the lease is over, as it is stored."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint, made when it is looked at and not for hundreds at once."""
+        host, port, protocol, address = self.named
+        return Endpoint(host, port, protocol=Protocol(protocol), connect_to=address or None)
 
 
 class Schedule:
@@ -60,10 +74,12 @@ class Schedule:
         self.lease_time = lease_time
         self._database = database
         self._interval = interval
+        self._latest = max((1 + _JITTER) * interval, lease_time) + SKEW
+        """How far ahead of now anything may be due (rule 4)."""
 
     async def watch(self, wanted: Iterable[Endpoint], *, at: datetime, is_anew: bool) -> None:
         """Watch exactly these endpoints: new ones are due now, and with *is_anew* every one is, wherever it is seen."""
-        named = {_names(endpoint): endpoint for endpoint in wanted}
+        named = {names_of(endpoint): endpoint for endpoint in wanted}
         async with self._database.writing() as connection:
             known = (await connection.execute(select(endpoints))).all()
             gone = [row.id for row in known if (row.host, row.port, row.protocol, row.address) not in named]
@@ -82,28 +98,45 @@ class Schedule:
                 await connection.execute(update(looks).values(due=millis(at)))
 
     async def lease(self, at: datetime, *, most: int = MOST_LEASED) -> list[Leased]:
-        """Lease the endpoints that are due, the longest overdue first (rule 1)."""
+        """Lease the endpoints that are due, the longest overdue first (rule 1), then what is due too late (rule 4)."""
+        until = millis(at + self.lease_time)
+        async with self._database.writing() as connection:
+            leases = await self._take(connection, looks.c.due <= millis(at), until, most)
+            if len(leases) < most and await self._is_ahead(connection, at):
+                is_late = looks.c.due > millis(at + self._latest)
+                late = await self._take(connection, is_late, until, most - len(leases))
+                if late:
+                    _log.warning("%d endpoints were due later than clock and interval allow: looked at now", len(late))
+                leases |= late
+            rows = (await connection.execute(_NAMES.where(endpoints.c.id.in_(leases)))).all() if leases else []
+        return [Leased(number, (*names,), leases[number], until) for number, *names in rows]
+
+    async def _is_ahead(self, connection: AsyncConnection, at: datetime) -> bool:
+        """Tell whether anything is due too late; the last row of the index says it, however many there are."""
+        last = select(func.max(looks.c.due)).where(looks.c.vantage == self.vantage)
+        found = (await connection.execute(last)).scalar()
+        return found is not None and found > millis(at + self._latest)
+
+    async def _take(
+        self, connection: AsyncConnection, is_due: ColumnElement[bool], until: int, most: int
+    ) -> dict[int, int]:
+        """Lease endpoints within a transaction, and return the number of each one's lease."""
         due = (
             select(looks.c.endpoint)
-            .where(looks.c.vantage == self.vantage, looks.c.due <= millis(at))
+            .where(looks.c.vantage == self.vantage, is_due)
             .order_by(looks.c.due)
             .limit(most)
             .with_for_update(skip_locked=True)
             # As a part of the condition PostgreSQL may ask it anew for each row, and lease more than was asked for.
             .cte("due")
         )
-        until = millis(at + self.lease_time)
         statement = (
             update(looks)
             .where(looks.c.vantage == self.vantage, looks.c.endpoint.in_(select(due.c.endpoint)))
             .values(due=until, lease=looks.c.lease + 1)
             .returning(looks.c.endpoint, looks.c.lease)
         )
-        async with self._database.writing() as connection:
-            leases = {row.endpoint: row.lease for row in (await connection.execute(statement)).all()}
-            named = select(endpoints).where(endpoints.c.id.in_(list(leases)))
-            rows = (await connection.execute(named)).all() if leases else []
-        return [Leased(row.id, endpoint_of(row), leases[row.id], until) for row in rows]
+        return {row.endpoint: row.lease for row in (await connection.execute(statement)).all()}
 
     async def finish(self, connection: AsyncConnection, leased: Leased, outcome: str, *, at: datetime) -> bool:
         """End a lease within a transaction, and tell whether it was still held (rules 2 and 3)."""
@@ -127,7 +160,11 @@ class Schedule:
         return None if found is None else moment(found)
 
 
-def _names(endpoint: Endpoint) -> tuple[str, int, str, str]:
+_NAMES = select(endpoints.c.id, endpoints.c.host, endpoints.c.port, endpoints.c.protocol, endpoints.c.address)
+
+
+def names_of(endpoint: Endpoint) -> Names:
+    """Return an endpoint as it is stored."""
     return endpoint.host, endpoint.port, endpoint.protocol.value, endpoint.connect_to or ""
 
 

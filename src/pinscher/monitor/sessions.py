@@ -4,7 +4,8 @@ Who is logged in: a session is a row of the database, and its cookie is the only
 Rules of this file:
 
 1. A cookie holds 256 random bits and nothing else; only their SHA-256 is stored.
-2. A session ends an hour after its last use, and twelve hours after its login at the latest.
+2. A session ends an hour after its last use, and twelve hours after its login at the latest. One of a later time than
+   now is over too, for the clock was ahead.
 3. Every login begins a session of its own, so that a cookie from before it is good for nothing.
 4. A form is good for the session that it was made in: its token is derived from the cookie, which no other site and no
    script can read.
@@ -23,10 +24,13 @@ from sqlalchemy import delete, insert, select, update
 
 from pinscher.monitor.account_tables import accounts, sessions
 from pinscher.monitor.accounts import Account, Standing, digest_of
+from pinscher.monitor.clocks import is_believed
 from pinscher.monitor.tables import millis
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from sqlalchemy import ColumnElement
 
     from pinscher.monitor.database import Database
 
@@ -54,9 +58,8 @@ class Sessions:
         """Begin a session and return what its cookie holds; sessions that are over are forgotten."""
         cookie = secrets.token_urlsafe(32)
         row = {"digest": digest_of(cookie), "account": account.id, "made": millis(at), "used": millis(at)}
-        is_over = (sessions.c.used <= millis(at - IDLE)) | (sessions.c.made <= millis(at - LONGEST))
         async with self._database.writing() as connection:
-            await connection.execute(delete(sessions).where(is_over))
+            await connection.execute(delete(sessions).where(~_is_good(at)))
             await connection.execute(insert(sessions).values(row))
         return cookie
 
@@ -67,11 +70,7 @@ class Sessions:
         asked = (
             select(sessions, accounts.c.name, accounts.c.role)
             .join_from(sessions, accounts, sessions.c.account == accounts.c.id)
-            .where(
-                sessions.c.digest == digest_of(cookie),
-                sessions.c.used > millis(at - IDLE),
-                sessions.c.made > millis(at - LONGEST),
-            )
+            .where(sessions.c.digest == digest_of(cookie), _is_good(at))
         )
         async with self._database.reading() as connection:
             row = (await connection.execute(asked)).first()
@@ -89,6 +88,12 @@ class Sessions:
         """End the session of a cookie, if there is one."""
         async with self._database.writing() as connection:
             await connection.execute(delete(sessions).where(sessions.c.digest == digest_of(cookie)))
+
+
+def _is_good(at: datetime) -> ColumnElement[bool]:
+    """Return the condition that a session is not over (rule 2)."""
+    is_of_now = is_believed(sessions.c.used, at) & is_believed(sessions.c.made, at)
+    return is_of_now & (sessions.c.used > millis(at - IDLE)) & (sessions.c.made > millis(at - LONGEST))
 
 
 def form_token(cookie: str) -> str:

@@ -5,7 +5,11 @@ Rules of this file:
 
 1. A look that shows what the last one from the same vantage point showed makes that row longer; anything else begins a
    new one.
-2. At most a hundred rows are kept of one endpoint and vantage point, and the newest stay.
+2. A failure after a failure makes that row longer too, and stands there in its own words: an outage is one row,
+   whatever reasons it gives. A look that the monitor itself could not make is no part of an outage, and makes a row of
+   its own.
+3. Of one endpoint and vantage point the newest hundred rows with a validated path are kept, and the newest hundred
+   others: no series of failures or of foreign chains makes the monitor forget whom it knew.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 
 from pinscher.monitor.certificates import digest_of, fetched, remember
-from pinscher.monitor.findings.history import History, Sighting
+from pinscher.monitor.findings.history import History, Sighting, is_own
 from pinscher.monitor.tables import millis, moment, sightings
 from pinscher.pin import Pin
 from pinscher.verdict import Outcome
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from pinscher.probe import Endpoint
 
 MOST_KEPT = 100
-"""Rows of one endpoint and vantage point (rule 2)."""
+"""Rows of one endpoint and vantage point, of those with a validated path and of the others (rule 3)."""
 
 
 class Sightings:
@@ -47,14 +51,15 @@ class Sightings:
                 select(sightings).where(_is_of(endpoint, seen.vantage)).order_by(sightings.c.id.desc()).limit(1)
             )
         ).first()
-        if row is not None and all(getattr(row, name) == value for name, value in shown.items()):
+        if row is not None and _goes_on(row, shown):
             longer = update(sightings).where(sightings.c.id == row.id)
-            await connection.execute(longer.values(last=millis(seen.last), times=row.times + 1))
+            values = {"failure": seen.failure, "last": millis(seen.last), "times": row.times + 1}
+            await connection.execute(longer.values(values))
             return
         await remember(self._database, connection, [*seen.presented, *seen.validated], at=seen.first)
         fresh = shown | {"first": millis(seen.first), "last": millis(seen.last), "times": seen.times}
         await connection.execute(insert(sightings).values(endpoint=endpoint, **fresh))
-        await _forget(connection, endpoint, seen.vantage)
+        await _forget(connection, endpoint, seen)
 
     async def of(
         self, connection: AsyncConnection, number: int, endpoint: Endpoint, *, vantage: str | None = None
@@ -73,18 +78,20 @@ def _is_of(endpoint: int, vantage: str | None) -> ColumnElement[bool]:
     return is_its if vantage is None else is_its & (sightings.c.vantage == vantage)
 
 
-async def _forget(connection: AsyncConnection, endpoint: int, vantage: str) -> None:
-    """Remove the rows beyond those that are kept."""
-    kept = (
-        select(sightings.c.id)
-        .where(_is_of(endpoint, vantage))
-        .order_by(sightings.c.id.desc())
-        .offset(MOST_KEPT)
-        .limit(1)
-    )
+def _goes_on(row: Row[Any], shown: Mapping[str, Any]) -> bool:
+    """Tell whether a look shows what a row holds (rule 1), or fails as that one failed (rule 2)."""
+    is_same = all(getattr(row, name) == value for name, value in shown.items())
+    return is_same or bool(row.failure and shown["failure"] and is_own(row.failure) == is_own(shown["failure"]))
+
+
+async def _forget(connection: AsyncConnection, endpoint: int, seen: Sighting) -> None:
+    """Remove the rows beyond those that are kept, of the kind that was added (rule 3)."""
+    is_validated = sightings.c.validated != ""
+    is_alike = _is_of(endpoint, seen.vantage) & (is_validated if seen.validated else ~is_validated)
+    kept = select(sightings.c.id).where(is_alike).order_by(sightings.c.id.desc()).offset(MOST_KEPT).limit(1)
     oldest = (await connection.execute(kept)).scalar()
     if oldest is not None:
-        await connection.execute(delete(sightings).where(_is_of(endpoint, vantage), sightings.c.id <= oldest))
+        await connection.execute(delete(sightings).where(is_alike, sightings.c.id <= oldest))
 
 
 def _shown(seen: Sighting) -> dict[str, Any]:

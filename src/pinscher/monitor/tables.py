@@ -6,6 +6,8 @@ Rules of this file:
 1. A moment is a whole number of milliseconds since 1970 in UTC: both databases sort and compare it alike.
 2. What a stranger sent is bound as a value, and never becomes part of a statement.
 3. A certificate is stored once, by the SHA-256 of its bytes.
+4. A column that a stranger's text could outgrow makes it fit (``columns``); every other one is bounded where its text
+   is read (``wire``).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 
+from pinscher.monitor.columns import LONGEST_SUBJECT, Fitted
 from pinscher.monitor.vantage import DEFAULT_VANTAGE
 
 metadata = MetaData()
@@ -142,7 +145,7 @@ findings = Table(
     "findings",
     metadata,
     _id(),
-    Column("subject", String(320), nullable=False),
+    Column("subject", Fitted(LONGEST_SUBJECT), nullable=False),
     Column("rule", String(48), nullable=False),
     Column("severity", Integer, nullable=False),
     Column("cause", String(32), nullable=False),
@@ -189,7 +192,7 @@ reports = Table(
     Column("version", BigInteger),
     Column("mode", String(16), nullable=False),
     Column("cause", String(32), nullable=False),
-    Column("library", String(128), nullable=False),
+    Column("library", Fitted(128), nullable=False),
     Column("times", BigInteger, nullable=False),
     Column("served", Text, nullable=False),
     Column("validated", Text, nullable=False),
@@ -210,7 +213,7 @@ heartbeats = Table(
     Column("policy", String(256), nullable=False),
     Column("version", BigInteger),
     Column("log_head", String(256), nullable=False),
-    Column("host", String(253), nullable=False),
+    Column("host", Fitted(253), nullable=False),
     Column("outcome", String(32), nullable=False),
     Column("matched", String(80), nullable=False),
     Column("times", BigInteger, nullable=False),

@@ -7,6 +7,8 @@ Rules of this file:
 2. A look is recorded in one transaction: the history, the findings, and the end of the lease.
 3. A look whose lease is over is dropped: somebody else looks.
 4. Nothing that a server shows ends the watch.
+5. A look that fails at the monitor's own end, whatever the reason, is recorded as one that failed: an endpoint that
+   nobody can look at never keeps the verdict that it had.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pinscher.diagnosis import Facts, diagnose
+from pinscher.errors import PinningError, escaped
 from pinscher.monitor.errors import MonitorError
-from pinscher.monitor.findings import RULES, Sighting
+from pinscher.monitor.findings import LASTING, RULES, History, Sighting
+from pinscher.monitor.findings.history import NOT_LOOKED
 from pinscher.monitor.ledger import Ledger
 from pinscher.monitor.schedule import LEASE, Schedule
 from pinscher.monitor.sightings import Sightings
@@ -112,19 +116,41 @@ class Watch:
         loop = asyncio.get_running_loop()
         seen = await loop.run_in_executor(pool, self._seen, leased)
         try:
-            await self._record(leased, seen)
+            await self._take(leased, seen)
         except MonitorError as error:
-            _log.warning("a look at %s was not recorded, and is due again: %s", leased.endpoint, error)
+            _log.warning("a look at %s was not recorded, and is due again: %s", _place(leased), error)
+            return False
+        except Exception as error:  # noqa: BLE001  (the daemon's edge: one endpoint's fault is not the others')
+            _log.warning("a look at %s cannot be recorded, and is due again: %s", _place(leased), _words(error))
             return False
         return True
 
+    async def _take(self, leased: Leased, seen: Sighting) -> None:
+        """Record a look, or that it failed where what it saw cannot be recorded (rule 5)."""
+        try:
+            await self._record(leased, seen)
+        except MonitorError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the daemon's edge: one endpoint's fault is not the others')
+            failed = self._failed(leased, error)
+            # Without the history, which may be what cannot be read.
+            await self._record(leased, failed, History(leased.endpoint, (failed,)))
+
     def _seen(self, leased: Leased) -> Sighting:
         try:
-            observation = self._look(leased.endpoint)
+            return self._judged(leased, self._look(leased.endpoint))
         except _NO_ANSWER as error:
             at = self.now()
             return Sighting(first=at, last=at, failure=str(error), vantage=self.schedule.vantage)
-        return self._judged(leased, observation)
+        except Exception as error:  # noqa: BLE001  (the daemon's edge: one endpoint's fault is not the others')
+            return self._failed(leased, error)
+
+    def _failed(self, leased: Leased, error: Exception) -> Sighting:
+        """Return the sighting of a look that failed at this end (rule 5)."""
+        failure = NOT_LOOKED + _words(error)
+        _log.warning("%s %s", _place(leased), failure)
+        at = self.now()
+        return Sighting(first=at, last=at, failure=failure, vantage=self.schedule.vantage)
 
     def _judged(self, leased: Leased, observation: Observation) -> Sighting:
         """Give the verdict on what was observed, and its diagnosis."""
@@ -163,17 +189,30 @@ class Watch:
         if len(self._accepted) > _MOST_REMEMBERED:
             self._accepted.popitem(last=False)
 
-    async def _record(self, leased: Leased, seen: Sighting) -> None:
+    async def _record(self, leased: Leased, seen: Sighting, history: History | None = None) -> None:
         outcome = "no-answer" if seen.outcome is None else seen.outcome.value
         async with self._database.writing() as connection:
             if not await self.schedule.finish(connection, leased, outcome, at=seen.last):
                 return
             await self._sightings.add(connection, leased.id, seen)
-            history = await self._sightings.of(connection, leased.id, leased.endpoint, vantage=seen.vantage)
+            if history is None:
+                history = await self._sightings.of(connection, leased.id, leased.endpoint, vantage=seen.vantage)
             found = [finding for rule in RULES if (finding := rule(history, self.policy, seen.last)) is not None]
             subject = subject_of(leased.endpoint, seen.vantage)
-            await self._ledger.settle(connection, subject, found, at=seen.last)
+            await self._ledger.settle(connection, subject, found, at=seen.last, lasting=LASTING)
         self.looks += 1
+
+
+def _place(leased: Leased) -> str:
+    """Return where a look goes, of a row that may be no endpoint."""
+    host, port, *_ = leased.named
+    return f"{escaped(host)}:{port}"
+
+
+def _words(error: Exception) -> str:
+    """Return an error on one line, with its kind where it is none of this house's."""
+    name = "" if isinstance(error, PinningError) else f"{type(error).__name__}: "
+    return escaped(f"{name}{error}", limit=_LONGEST_FAILURE)
 
 
 def verify_code_of(words: str | None) -> int | None:
@@ -194,5 +233,6 @@ _VERIFY_CODES = (
 )
 _IDLE = timedelta(seconds=1)
 """How often it is asked whether something is due."""
+_LONGEST_FAILURE = 400
 _MOST_REMEMBERED = 10_000
 """Endpoints whose last accepted chain is kept in memory, for the diagnosis."""

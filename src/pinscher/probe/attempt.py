@@ -84,8 +84,10 @@ class Prober:
                 return list(dict.fromkeys(await self._aside(look_up)))
         except TimeoutError:
             raise NoAnswerError(endpoint, f"its name was not looked up within {self.seconds:g} s") from None
-        except OSError as error:
-            raise NoAnswerError(endpoint, escaped((error.strerror or str(error)).lower())) from None
+        except (OSError, UnicodeError) as error:
+            # Python encodes the name before it asks, and a label may be none.
+            told = getattr(error, "strerror", None) or str(error)
+            raise NoAnswerError(endpoint, escaped(told.lower())) from None
 
     async def observe(self, endpoint: Endpoint, address: Address) -> Observation:
         """Return what an endpoint shows at one address; raise what ``observe`` of one endpoint raises."""
@@ -162,7 +164,8 @@ def _literal(host: str, port: int, family: socket.AddressFamily) -> Address | No
         if family in (known, socket.AF_UNSPEC):
             try:
                 socket.inet_pton(known, host)
-            except OSError:
+            except (OSError, ValueError):
+                # A text that cannot even be handed over is no address, and may be no name either.
                 continue
             return known, (host, port)
     return None

@@ -4,7 +4,8 @@ A TCP connection to an endpoint, ready for the TLS handshake, within one deadlin
 Rules of this file:
 
 1. One deadline covers the look-up, every address and the preamble; a slow server cannot stretch it byte by byte.
-2. Every address of the host is tried, in the resolver's order, and a failure names each with its reason.
+2. Every address of the host is tried, in the resolver's order, and a failure names each with its reason, sorted: a
+   resolver that turns its answers round does not make one failure look like two.
 3. Only the connecting falls over to the next address. What a server says afterwards counts, whatever it is.
 """
 
@@ -79,7 +80,7 @@ def _connect_to_any(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
             return _connect_to(family, address, deadline)
         except OSError as error:
             failures.append(f"{address[0]}: {_reason(error, deadline)}")
-    raise NoAnswerError(endpoint, "; ".join(failures) or "the name has no address")
+    raise NoAnswerError(endpoint, "; ".join(sorted(failures)) or "the name has no address")
 
 
 def _connect_to(family: int, address: tuple[str, int], deadline: Deadline) -> socket.socket:
@@ -96,12 +97,13 @@ def _connect_to(family: int, address: tuple[str, int], deadline: Deadline) -> so
 def _addresses(endpoint: Endpoint, deadline: Deadline) -> list[tuple[int, tuple[str, int]]]:
     """Look the host up in a thread of its own, because the platform's resolver knows no deadline (rule 1)."""
     found: list[tuple[int, tuple[str, int]]] = []
-    failure: list[OSError] = []
+    failure: list[OSError | UnicodeError] = []
 
     def look_up() -> None:
         try:
             answers = socket.getaddrinfo(endpoint.connect_to or endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # Python encodes the name before it asks, and a label may be none.
             failure.append(error)
         else:
             found.extend((family, address) for family, _, _, _, address in answers)  # type: ignore[misc]
@@ -119,7 +121,9 @@ def _addresses(endpoint: Endpoint, deadline: Deadline) -> list[tuple[int, tuple[
     return found
 
 
-def _reason(error: OSError, deadline: Deadline) -> str:
+def _reason(error: OSError | UnicodeError, deadline: Deadline) -> str:
     if isinstance(error, TimeoutError):
         return f"nothing within {deadline.seconds:g} s"
-    return escaped((error.strerror or str(error)).lower())
+    if isinstance(error, UnicodeError):
+        return "what it is looked up by is neither an address nor a name"
+    return escaped((getattr(error, "strerror", None) or str(error)).lower())

@@ -34,6 +34,10 @@ class Trust:
         """Return the trust in *ca_file*, or in the platform's store for None."""
         return cls(None if ca_file is None else Path(ca_file))
 
+    def check(self) -> None:
+        """Raise :class:`UnusableTrustError` where the roots cannot be used, before anybody relies on them."""
+        self.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
     def load_into(self, context: ssl.SSLContext) -> None:
         """Give *context* these roots; raise :class:`UnusableTrustError` for a file without a certificate."""
         if self.ca_file is None:

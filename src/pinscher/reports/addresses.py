@@ -8,9 +8,9 @@ that is connected to; no name is looked up twice.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
+from pinscher.address import is_public
 from pinscher.errors import PinningError, escaped
 
 
@@ -39,21 +39,3 @@ def public_addresses(host: str, port: int, *, allow_private: bool) -> list[tuple
             if not is_public(address):
                 raise PrivateAddressError(host, address)
     return found
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an address belongs to the public internet, whatever IPv6 form an IPv4 address is wrapped in."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        wrapped = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1] or _translated(parsed)
-        if wrapped is not None:
-            return wrapped.is_global and not wrapped.is_multicast
-    return parsed.is_global and not parsed.is_multicast
-
-
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
-
-
-def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that a NAT64 gateway would make of an address (RFC 6052), or None."""
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _TRANSLATED else None

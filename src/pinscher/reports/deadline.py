@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING
 
@@ -21,14 +23,21 @@ def closed_after(connection: socket.socket, seconds: float) -> Iterator[None]:
         end = threading.Timer(seconds, _shut, (same, late))
         end.daemon = True
         end.start()
+        failure: Exception | None = None
         try:
             yield
+        except (OSError, http.client.HTTPException) as error:
+            failure = error
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise
         finally:
             end.cancel()
             end.join()
         if late.is_set():
-            # What was cut off here may look like an answer that ended.
-            raise TimeoutError(f"no whole answer within {seconds:g} s")
+            # What was cut off here may look like an answer that ended, or as if the server had reset the connection.
+            raise TimeoutError(f"no whole answer within {seconds:g} s") from failure
+        if failure is not None:
+            raise failure
 
 
 def _shut(connection: socket.socket, late: threading.Event) -> None:

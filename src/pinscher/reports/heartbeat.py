@@ -6,7 +6,8 @@ Rules of this file:
 1. A heartbeat counts under the policy's own patterns. A host that only a user's own doings named (``ada.x`` under
    ``*.x``, or a host that no entry lists) is not told.
 2. The install's identity is random and is made anew every ``ROTATES``, so that nobody is followed for longer.
-3. Each heartbeat tells what was counted since the one before; none is counted twice.
+3. Each heartbeat tells what was counted since the one before, under the patterns of the policy that is in force then;
+   none is counted twice, and none is lost, when a newer policy lists a host by another entry.
 """
 
 from __future__ import annotations
@@ -131,36 +132,38 @@ class Pulse:
     counted: Callable[[], Iterable[Counted]]
     library: str
     log_head: Callable[[], str | None] = field(default=lambda: None)
-    _told: Mapping[_Key, int] = field(default_factory=dict)
+    _seen: Mapping[_Key, int] = field(default_factory=dict)
     _since: datetime | None = None
 
     def beat(self, policy: Policy, install: Install, at: datetime, *, lost: int = 0) -> Heartbeat:
         """Return the heartbeat of the period that ends at *at*."""
-        total = self._total(policy)
-        # A pattern that a newer policy no longer has takes its count along; less than before is nothing new.
-        fresh = {key: times - self._told.get(key, 0) for key, times in total.items()}
-        begins, self._told, self._since = self._since or at, total, at
+        total, fresh = self._total(), Counter[_Key]()
+        for found, times in total.items():
+            # Less than before is nothing new.
+            fresh[_told(found, policy)] += max(0, times - self._seen.get(found, 0))
+        begins, self._seen, self._since = self._since or at, total, at
         return Heartbeat(
             install=install.id, begins=min(begins, at), ends=at, policy=policy.name, version=policy.version,
             library=self.library, log_head=self.log_head(), counts=_bounded(fresh), lost=lost,
         )  # fmt: skip
 
-    def skip(self, policy: Policy, at: datetime) -> None:
+    def skip(self, at: datetime) -> None:
         """Begin here: what was counted so far is somebody else's to tell, the process's before a fork say."""
-        self._told, self._since = self._total(policy), at
+        self._seen, self._since = self._total(), at
 
-    def _total(self, policy: Policy) -> Counter[_Key]:
+    def _total(self) -> Counter[_Key]:
+        """Return how often each thing was found, by the host itself: a pattern may be another one tomorrow."""
         total: Counter[_Key] = Counter()
         for one in self.counted():
-            total[_key(one, policy)] += one.times
+            matched = None if one.matched is None else str(one.matched)
+            total[one.host, one.outcome.value, one.action.value, matched, one.policy, one.version] += one.times
         return total
 
 
-def _key(one: Counted, policy: Policy) -> _Key:
-    entry = None if one.host is None else policy.lookup_canonical(one.host)
-    matched = None if one.matched is None else str(one.matched)
-    host = None if entry is None else entry.host
-    return host, one.outcome.value, one.action.value, matched, one.policy, one.version
+def _told(found: _Key, policy: Policy) -> _Key:
+    """Return what is told of a thing that was found: the policy's pattern in place of the host (rule 1)."""
+    entry = None if found[0] is None else policy.lookup_canonical(found[0])
+    return (None if entry is None else entry.host, *found[1:])
 
 
 def _bounded(fresh: Mapping[_Key, int]) -> tuple[HostCount, ...]:

@@ -14,6 +14,8 @@ Rules of this file:
    whole policy, and is told to every channel that it names.
 5. An alarm that the spool does not take, because the disk itself is the trouble, is told at once or is lost.
 6. The end is bounded: what was taken goes into the spool, a last heartbeat with it, and what is due is tried once.
+7. A spool that cannot be opened ends no thread: it is opened when there is something to tell again, and what was
+   counted until then stands in the first heartbeat that it takes.
 """
 
 from __future__ import annotations
@@ -249,7 +251,8 @@ class Reporter:
         """Put a heartbeat in the spool for every channel that wants them; a last one only where it tells something."""
         policy = self._policy()
         wanting = [channel.name for channel in policy.reporting.values() if channel.heartbeats]
-        if not wanting:
+        if not wanting or self._read(lambda: self.spool) is None:
+            # Nothing is taken from the counts before there is a spool for them (rule 7).
             return
         kept = self._read(self.spool.install)
         install = Install.read(kept, at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from pinscher.errors import PinningError, escaped
@@ -28,16 +29,20 @@ class VaultBusyError(VaultError):
 
 
 class FolderLock:
-    """A folder that only this user can enter, and that one process has until it closes it or ends."""
+    """
+    A folder of this user that one process has until it closes it or ends.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    Nobody else can enter it; where what is in it is safe by itself, it is enough that nobody else can write it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, may_be_entered: bool = False) -> None:
         """Make the folder where it is missing, and take its lock; raise :class:`VaultError`."""
         self.path = os.fspath(path)
         try:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.path, 0o700)
             if os.name == "posix":
-                _check_own(self.path)
+                _check_own(self.path, may_be_entered=may_be_entered)
             self._lock = os.open(os.path.join(self.path, ".lock"), os.O_RDWR | os.O_CREAT | _PLAIN, 0o600)
         except OSError as error:
             raise VaultError(self.path, (error.strerror or str(error)).lower()) from None
@@ -124,10 +129,11 @@ class MemoryVault:
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def _check_own(path: str) -> None:
+def _check_own(path: str, *, may_be_entered: bool) -> None:
     status = os.lstat(path)
-    if status.st_uid != os.geteuid() or status.st_mode & 0o170077 != 0o040000:
-        raise VaultError(path, "expected a folder of this user that nobody else can enter; run chmod go-rwx on it")
+    refused, verb, mend = (0o022, "write", "go-w") if may_be_entered else (0o077, "enter", "go-rwx")
+    if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & refused:
+        raise VaultError(path, f"expected a folder of this user that nobody else can {verb}; run chmod {mend} on it")
 
 
 def _take(descriptor: int) -> None:

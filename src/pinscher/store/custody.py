@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from pinscher.store.argon import one_derivation
 from pinscher.store.errors import KeyUnavailableError, SealBrokenError
 from pinscher.store.header import Derivation, Header
 from pinscher.store.record import KeyRecord, Stage
@@ -87,6 +88,10 @@ class KeptKey:
         """The floor beside the key."""
         record = self._record()
         return record.counter if record else {}
+
+    def holds_a_key(self) -> bool:
+        """Tell whether the place keeps a key at all."""
+        return self._record() is not None
 
     def has_made_a_store(self) -> bool:
         """Tell whether a store was made with the key."""
@@ -206,7 +211,8 @@ def _argon2id(passphrase: bytes, how: Derivation) -> bytes:
         function = Argon2id(
             salt=how.salt, length=KEY_LENGTH, iterations=how.passes, lanes=how.lanes, memory_cost=how.memory
         )
-        return function.derive(passphrase)
+        with one_derivation():
+            return function.derive(passphrase)
     except (UnsupportedAlgorithm, MemoryError) as error:
         raise KeyUnavailableError(
             f"Argon2id cannot be had here ({str(error) or 'no memory'})",

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pinscher.chain import EmptyChainError
+from pinscher.tls._judged import Judged, MakesVerdict, Remembering
 from pinscher.tls._standins import BARRIER, HARMLESS, Barrier, Drain
-from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError
+from pinscher.tls.settings import GenuineObject, GenuineSocket, InsecureContextError, wrap_in_public
 
 if TYPE_CHECKING:
     import weakref
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _ssl = ssl._ssl  # type: ignore[attr-defined]  # noqa: SLF001
 _DER: int = _ssl.ENCODING_DER
 _getpeername = GenuineSocket.getpeername
-_IS_STANDARD = GenuineSocket.__module__ == "ssl"
+IS_STANDARD = GenuineSocket.__module__ == "ssl"
 """Whether the socket is the standard library's own; gevent's waits for its handshake in another way."""
 
 
@@ -55,7 +55,7 @@ def chains_of(connection: ssl.SSLSocket | ssl.SSLObject) -> tuple[tuple[bytes, .
     return tuple(map(_der_of, presented)), tuple(map(_der_of, built))
 
 
-class Gate:
+class Gate(MakesVerdict):
     """
     Stands for the C object of a connection until the connection was judged (rules 2 to 4).
 
@@ -97,7 +97,7 @@ class Gate:
         return False
 
     def refuse_early(self) -> None:
-        """Raise the refusal of the early judgement, if it was one."""
+        """Raise the refusal of the early judgement, if it was one, or what the judgement failed with."""
 
     def offer(self, session: Any) -> ssl.SSLSession | None:  # noqa: ARG002
         """Return the session to resume on this connection, or None for a full handshake."""
@@ -113,7 +113,7 @@ class Gate:
         Return what OpenSSL built while verifying, as DER, the leaf first; empty where it verified nothing.
 
         It is a *validated* chain only when the handshake succeeded under ``CERT_REQUIRED`` and was not resumed. After a
-        failed handshake it holds what was tried, and under ``CERT_NONE`` it is linked by names alone.
+        failed one it holds what was tried, and under ``CERT_NONE`` it is linked by names alone.
         """
         return tuple(map(_der_of, self._inner.get_verified_chain() or ()))
 
@@ -128,21 +128,21 @@ class Gate:
         """Run the handshake, have the connection judged, and put the C object in its place, or refuse."""
         if self._must_ask:
             self.before()
-        inner = self._inner
+        # Read before the handshake, whose cryptography leaves every cache cold.
+        inner, reference, after = self._inner, self._owner, self.after
+        owner = None if reference is None else reference()
         try:
             inner.do_handshake()
         except BaseException as error:
             if self._early is not None or isinstance(error, ssl.SSLCertVerificationError):
                 self._broken(error)
             raise
-        reference = self._owner
-        owner = None if reference is None else reference()
         try:
-            opened = self.after(owner, inner.session_reused, inner.getpeercert(True))
+            if self._early is not None:
+                self.refuse_early()
+            opened = after(owner, inner.session_reused, inner.getpeercert(True))
         except BaseException:
-            # What the handshake left to be sent (a client certificate, Finished) is not for a refused server.
-            if self._discard is not None:
-                self._discard()
+            self._throw_away()
             raise
         if opened is not None:
             opened()
@@ -152,11 +152,15 @@ class Gate:
         try:
             self.refuse_early()
         except BaseException:
-            if self._discard is not None:
-                self._discard()
+            self._throw_away()
             raise
         if isinstance(error, ssl.SSLCertVerificationError):
             self.failed(error)
+
+    def _throw_away(self) -> None:
+        """Send nothing of what the handshake left: a client certificate and Finished are not for a refused server."""
+        if self._discard is not None:
+            self._discard()
 
     def certificates_shown(self) -> tuple[bytes, ...]:
         """Return what the server sent so far, as DER, the leaf first; empty where it sent nothing in this handshake."""
@@ -174,6 +178,7 @@ class Gate:
     def cut(self, owner: PinnedSocket | PinnedObject) -> None:
         """End a connection that was let through, at once."""
         self._inner = _behind(owner._sslobj)  # noqa: SLF001
+        owner.judged = None
         self.close(owner)
         if isinstance(owner, PinnedSocket):
             with contextlib.suppress(OSError):
@@ -183,7 +188,8 @@ class Gate:
     def drain(self, owner: PinnedSocket | PinnedObject) -> None:
         """Let what was asked for arrive, and refuse to send anything more (rule 6)."""
         self._inner = _behind(owner._sslobj)  # noqa: SLF001
-        owner._sslobj = Drain(self._inner, self._drained)  # noqa: SLF001
+        owner.judged, owner.gate, self._discard = None, self, getattr(owner, "discard", None)
+        owner._sslobj = Drain(self._inner, self._drained, self._throw_away) if self._inner else self  # noqa: SLF001
 
     def _drained(self) -> None:
         """End a connection that tried to send more, for a client may otherwise wait for an answer to it."""
@@ -235,21 +241,12 @@ def _behind(slot: Any) -> Any:
     return slot._inner if isinstance(slot, Drain | Gate) else slot  # noqa: SLF001
 
 
-class Remembering(Protocol):
-    """A context that remembers sessions together with the chains of their connections."""
-
-    def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> object:
-        """Return what an application is given for a connection's session."""
-
-
-class PinnedSocket(GenuineSocket):
+class PinnedSocket(GenuineSocket, Judged):
     """The ``ssl.SSLSocket`` of a pinned context; ``verdict`` is what let its connection through."""
 
     _connected: bool
     _sslobj: Any
     _session: Any
-    verdict: Any = None
-    gate: Gate | None = None
     port_connecting: int | None = None
     """The port of the other side, or that ``connect`` is about to use; a session is offered to no other."""
 
@@ -278,9 +275,14 @@ class PinnedSocket(GenuineSocket):
             raise
 
     def raise_barrier(self) -> None:
-        """Fill an empty slot: with the refusal where there was one, else with a barrier."""
+        """Fill an empty slot."""
         if self._sslobj is None:
-            self._sslobj = self.gate if self.gate is not None and self.gate.is_refused else BARRIER
+            self._sslobj = self._barrier
+
+    @property
+    def _barrier(self) -> Gate | Barrier:
+        """What stands where there is no TLS connection: the refusal where there was one, else a barrier."""
+        return self.gate if self.gate is not None and self.gate.is_refused else BARRIER
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -305,17 +307,20 @@ class PinnedSocket(GenuineSocket):
         """Return what an application is given for this connection's session."""
         return cast("Remembering", self.context).remember(session, self)
 
-    def connect(self, address: Any) -> None:
+    def connect(self, addr: Any) -> None:
         """Connect, hand-shake and judge."""
-        self._connect(super().connect, address)
+        self._connect(super().connect, addr)
 
-    def connect_ex(self, address: Any) -> int:
+    def connect_ex(self, addr: Any) -> int:
         """Connect as :meth:`connect` does, returning an error number for a connection that failed."""
-        return cast("int", self._connect(super().connect_ex, address))
+        return cast("int", self._connect(super().connect_ex, addr))
 
     def _connect(self, connect: Callable[[Any], Any], address: Any) -> Any:
-        if isinstance(self._sslobj, Barrier):
-            self._sslobj = None
+        if self.gate is not None and self.gate.is_refused:
+            self.gate.before()
+        if isinstance(self._sslobj, Barrier) or not self._connected:
+            # Here alone: the standard library makes a connection for an empty slot only, also when it is tried again.
+            object.__setattr__(self, "_sslobj", None)
         self.port_connecting = address[1] if isinstance(address, tuple) else None
         try:
             return connect(address)
@@ -329,37 +334,48 @@ class PinnedSocket(GenuineSocket):
         finally:
             self.raise_barrier()
 
-    def do_handshake(self, *block: bool) -> None:
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  (the standard library's)
         """Hand-shake and judge; a refusal closes the socket."""
         try:
-            if _IS_STANDARD and not block and self._connected and isinstance(self._sslobj, Gate):
+            gate = self.gate
+            if gate is not None and self._sslobj is gate and self._connected and not block and IS_STANDARD:
                 # As the standard library does, without the change of the time limit that only block=True asks for.
-                self._sslobj.do_handshake()
+                gate.do_handshake()
                 return
             if self.gate is not None and self.gate.is_refused:
                 self.gate.do_handshake()
-            super().do_handshake(*block)
+            super().do_handshake(*((True,) if block else ()))  # gevent's takes none
         except ssl.SSLCertVerificationError:
             self.close()
             raise
 
     def shutdown(self, how: int) -> None:
-        """Shut the TCP connection down; nothing goes out in clear text afterwards."""
-        try:
-            super().shutdown(how)
-        finally:
-            self.raise_barrier()
+        """Shut the TCP connection down; nothing goes out in clear text meanwhile or afterwards."""
+        # The standard library's method empties the slot, while another thread may be about to send.
+        self._sslobj = self._barrier
+        super(GenuineSocket, self).shutdown(how)
 
     def _real_close(self) -> None:
-        super()._real_close()  # type: ignore[misc]
-        if self.gate is not None:
-            self.raise_barrier()
+        self._sslobj = self._barrier
+        super(GenuineSocket, self)._real_close()  # type: ignore[misc]
+        if self.gate is None:
+            object.__setattr__(self, "_sslobj", None)
 
     def unwrap(self) -> socket.socket:
         """End TLS and return to clear text, which the caller asks for by this very call."""
         if not self._sslobj:
             raise ValueError(f"no TLS connection stands on {self!r}")
-        return super().unwrap()
+        ended = self._sslobj.shutdown() if IS_STANDARD else super().unwrap()
+        # A connection that was withdrawn, before or meanwhile, has no clear text behind it.
+        is_refused = self.gate is not None and self.gate.is_refused
+        object.__setattr__(self, "_sslobj", self._barrier if is_refused else None)
+        return cast("socket.socket", ended)
+
+
+new_socket: Callable[..., Any] = (
+    PinnedSocket._create if IS_STANDARD else wrap_in_public  # type: ignore[attr-defined]  # noqa: SLF001
+)
+"""Makes a socket of a pinned context, as the context's ``wrap_socket`` does, without the way through it."""
 
 
 def _set_session(slot: object, session: object) -> None:
@@ -369,12 +385,12 @@ def _set_session(slot: object, session: object) -> None:
         raise ValueError("cannot set session after handshake")  # noqa: TRY004
 
 
-class PinnedObject(GenuineObject):
+class PinnedObject(GenuineObject, Judged):
     """The ``ssl.SSLObject`` of a pinned context; ``verdict`` is what let its connection through."""
 
     _sslobj: Any
-    verdict: Any = None
-    gate: Gate | None = None
+    discard: Callable[[], object] | None = None
+    """Throws away what waits to be sent."""
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -399,16 +415,10 @@ class PinnedObject(GenuineObject):
         return cast("Remembering", self.context).remember(session, self)
 
 
-def seconds_to_wait(owner: PinnedSocket | PinnedObject | None) -> float:
-    """
-    Return how long the judgement of a connection may take: 0 where it must not wait.
-
-    Memory buffers belong to an event loop, and so does a socket that never blocks. gevent's sockets run on one.
-    """
-    if not _IS_STANDARD or not isinstance(owner, PinnedSocket):
-        return 0.0
-    seconds = owner.gettimeout()
-    return math.inf if seconds is None else seconds
+def is_standing(owner: PinnedSocket | PinnedObject) -> bool:
+    """Tell whether a TLS connection is there: none is after a refusal, ``close`` or ``unwrap``."""
+    slot = getattr(owner, "_sslobj", None)
+    return bool(slot) and not (isinstance(slot, Gate) and slot.is_refused)
 
 
 class InjectedSocket(PinnedSocket):
@@ -425,12 +435,6 @@ class InjectedSocket(PinnedSocket):
     def remember(self, session: ssl.SSLSession | None) -> object:
         """Return what an application is given for this connection's session."""
         return None if session is None else self.bench.remember(session, self)
-
-    def unwrap(self) -> socket.socket:
-        """End TLS and return to clear text, which the caller asks for by this very call."""
-        unwrapped = super().unwrap()
-        super().__setattr__("_sslobj", None)
-        return unwrapped
 
 
 class InjectedObject(PinnedObject):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _HANDSHAKE = 22
 _SERVER_HELLO_DONE = 14
+_CERTIFICATE_REQUEST = 13
 _FINISHED = 20
 
 
@@ -78,11 +79,17 @@ def hear_pinned(connection: Any, direction: str, version: int, content: int, mes
 
 def _hear(connection: Any, direction: str, _: int, content: int, message: int, __: bytes) -> None:
     """Hear of one message; the numbers are those of RFC 8446, sections 4 and 5.1, and RFC 5246."""
-    if content != _HANDSHAKE or direction != "read" or message not in (_FINISHED, _SERVER_HELLO_DONE):
+    if content != _HANDSHAKE or direction != "read":
         return
-    secured = _secured(connection)
-    if secured.gate is None or not secured.gate.is_early_enough():
-        _hang_up(secured)
+    if message in (_FINISHED, _SERVER_HELLO_DONE):
+        secured = _secured(connection)
+        if secured.gate is None or not secured.gate.is_early_enough():
+            _hang_up(secured)
+    elif message == _CERTIFICATE_REQUEST:
+        # After the handshake too, in TLS 1.3 (RFC 8446 section 4.6.2): of a connection that may only receive by then.
+        secured = _secured(connection)
+        if secured.gate is not None and secured.gate.is_refused:
+            _hang_up(secured)
 
 
 def _secured(connection: Any) -> Any:

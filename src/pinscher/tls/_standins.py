@@ -37,18 +37,31 @@ HARMLESS = frozenset(
 class Drain:
     """Stands for the C object of a connection that was withdrawn after it had been let through."""
 
-    __slots__ = ("_inner", "_refuse")
+    __slots__ = ("_inner", "_refuse", "_throw_away")
 
-    def __init__(self, inner: object, refuse: Callable[[], None]) -> None:
+    def __init__(self, inner: Any, refuse: Callable[[], None], throw_away: Callable[[], None]) -> None:
         self._inner = inner
         self._refuse = refuse
+        self._throw_away = throw_away
+
+    def read(self, *arguments: Any) -> Any:
+        """Read, and send nothing that the server may have asked for meanwhile, such as the client's certificate."""
+        try:
+            return self._inner.read(*arguments)
+        finally:
+            self._throw_away()
 
     def __getattr__(self, name: str) -> Any:
-        """Answer questions, read and shut down; refuse everything else."""
-        if name in HARMLESS or name in ("read", "session", "shutdown"):
+        """Answer questions and shut down; refuse everything else."""
+        if name in HARMLESS or name in ("session", "shutdown"):
             return getattr(self._inner, name)
         self._refuse()
         raise InsecureContextError("a withdrawn connection was not refused")
+
+
+def may_receive(connection: Any) -> bool:
+    """Tell whether a connection was withdrawn, and may receive and not send."""
+    return isinstance(getattr(connection, "_sslobj", None), Drain)
 
 
 class Barrier:
@@ -70,7 +83,9 @@ class Barrier:
             return None
         if name in HARMLESS:
             return lambda *_: None
-        raise OSError(errno.ENOTCONN, "no TLS connection stands on this socket, and it sends no clear text")
+        # What the system says to whoever writes to a socket without a connection, and what clients look for.
+        number = errno.EPIPE if name == "write" else errno.ENOTCONN
+        raise OSError(number, "no TLS connection stands on this socket, and it sends no clear text")
 
 
 BARRIER = Barrier()

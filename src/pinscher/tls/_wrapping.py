@@ -66,12 +66,13 @@ class GatedContext(EarlyContext):
         session: Any = None,
     ) -> Gate:
         secured = owner if isinstance(owner, PinnedSocket) else _socket_behind(owner)
-        self.check_settings()
         gate = self.gate_for(server_hostname, secured.port_connecting, secured)
         raw = None if session is None else gate.offer(session)
         gate._inner = _WRAP_SOCKET(  # noqa: SLF001
             self, sock, server_side, server_hostname, owner=owner, session=raw
         )
+        # Right after OpenSSL has copied them into the connection, while it has them at hand.
+        self.check_settings()
         secured.gate = gate
         return gate
 
@@ -87,12 +88,12 @@ class GatedContext(EarlyContext):
     ) -> Gate:
         if not isinstance(owner, PinnedObject):
             raise InsecureContextError(_foreign("PinnedObject", owner))
-        self.check_settings()
         gate = self.gate_for(server_hostname, None, owner)
         raw = None if session is None else gate.offer(session)
         gate._inner = _WRAP_BIO(  # noqa: SLF001
             self, incoming, outgoing, server_side=server_side, server_hostname=server_hostname, owner=owner, session=raw
         )
-        gate._discard = outgoing.read  # noqa: SLF001
+        self.check_settings()
+        owner.discard = gate._discard = outgoing.read  # noqa: SLF001
         owner.gate = gate
         return gate

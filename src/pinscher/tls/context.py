@@ -19,23 +19,26 @@ import functools
 import os
 import ssl
 import sys
+import types
 import warnings
-import weakref
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
-from pinscher.host import InvalidHostError, canonical_host
+from pinscher.host import LONGEST_HOST, InvalidHostError, canonical_host
 from pinscher.policy import Policy
-from pinscher.tls._cpython import Gate, PinnedObject, PinnedSocket
+from pinscher.tls._cpython import Gate, PinnedObject, PinnedSocket, new_socket
 from pinscher.tls._early import EarlyContext
 from pinscher.tls._wrapping import GatedContext
-from pinscher.tls.judgement import Bench, ConnectionGate
+from pinscher.tls.bench import Bench
+from pinscher.tls.judgement import ConnectionGate
 from pinscher.tls.record import VerdictRecord
-from pinscher.tls.settings import InsecureContextError, StrictSettings
+from pinscher.tls.refusing import RefusingGate
+from pinscher.tls.settings import GenuineContext, InsecureContextError, StrictSettings
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from datetime import datetime
     from typing import Self
 
     from pinscher.tls.healing import Healer
@@ -87,7 +90,7 @@ class PinnedContext(GatedContext):
         self.verify_flags = ssl.VerifyFlags(self.verify_flags | _strictness()) & ~ssl.VERIFY_X509_PARTIAL_CHAIN
         self._serves_reports = on_verdict is not None or healer is not None
         self._bench = Bench(
-            now=now or functools.partial(datetime.now, UTC),
+            given_now=now,
             record=VerdictRecord(on_verdict, None if healer is None else healer.hear),
             is_trust_named=trust is not None,
             gate=self._GATE,
@@ -148,17 +151,13 @@ class PinnedContext(GatedContext):
         """Wrap a socket as ``ssl.SSLContext.wrap_socket`` does; a refused one is closed."""
         if server_side:
             raise InsecureContextError(_CLIENTS_ONLY)
-        if self._CHECKS_HOSTNAME and usable_name(server_hostname) is None:
+        if usable_name(server_hostname) is None:
             with sock:
                 self._GATE(self._bench, None).before()
-        secured: PinnedSocket = super().wrap_socket(  # type: ignore[assignment]
-            sock,
-            do_handshake_on_connect=do_handshake_on_connect,
-            suppress_ragged_eofs=suppress_ragged_eofs,
-            server_hostname=server_hostname,
-            session=session,  # type: ignore[arg-type]
+        secured: PinnedSocket = new_socket(
+            sock, False, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, self, session
         )
-        if secured.gate is None and secured.verdict is None:
+        if secured.gate is None and secured.judged is None:
             secured.raise_barrier()
         return secured
 
@@ -180,30 +179,42 @@ class PinnedContext(GatedContext):
         )
         return made
 
-    def _encode_hostname(self, hostname: str | bytes | None) -> str | None:
+    @staticmethod
+    @functools.lru_cache(maxsize=4096)
+    def _encode_hostname(hostname: str | bytes | None) -> str | None:
         """Return the form that TLS verifies; what is usable and ASCII already stays as it is, as by the idna codec."""
         if isinstance(hostname, str) and hostname.isascii() and usable_name(hostname) is not None:
-            return hostname
-        return cast("str | None", super()._encode_hostname(hostname))  # type: ignore[misc]
+            return str.__str__(hostname)
+        encoded: str | None = GenuineContext._encode_hostname(None, hostname)  # type: ignore[attr-defined]  # noqa: SLF001
+        return encoded
 
     def gate_for(self, host: str | None, port: int | None, owner: PinnedSocket | PinnedObject) -> ConnectionGate:
         """Return the gate of a new connection; *host* is the A-label form that TLS verifies."""
-        bench, reference = self._bench, weakref.ref(owner)
+        bench, reference = self._bench, ref(owner)
         # Registered here and not after the handshake, whose cryptography leaves every cache cold.
-        bench.connections.add(reference)
-        bench.connections.sweep_if_due()
-        return self._GATE(bench, usable_name(host), port, reference)
+        live = bench.connections
+        live.add(reference)
+        if len(live.references) >= live.sweep_at:
+            live.sweep()
+        return bench.gate(bench, usable_name(host), port, reference)
 
     def remember(self, session: ssl.SSLSession | None, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
         """Return a session together with the chain of the connection that made it."""
         return None if session is None else self._bench.remember(session, owner)
 
 
-@functools.lru_cache(maxsize=4096)
-def usable_name(host: str | bytes | None) -> str | None:
+def usable_name(host: object) -> str | None:
     """Return the canonical form of a server name, or None for one that no certificate can be checked against."""
+    # Before anything is remembered of it: a stranger may have chosen its length.
+    if not isinstance(host, str | bytes) or len(host) > LONGEST_HOST + 1:
+        return None
+    return _usable_name(host)
+
+
+@functools.lru_cache(maxsize=4096)
+def _usable_name(host: str | bytes) -> str | None:
     try:
-        return canonical_host(host.decode("ascii") if isinstance(host, bytes) else host or "")
+        return canonical_host(host.decode("ascii") if isinstance(host, bytes) else host)
     except (InvalidHostError, UnicodeDecodeError):
         return None
 
@@ -216,16 +227,22 @@ HOOKS = {
         EarlyContext,
         StrictSettings,
         ConnectionGate,
+        RefusingGate,
         Gate,
         PinnedSocket,
         PinnedObject,
     )
     for name, hook in vars(owner).items()
-    if callable(hook) or isinstance(hook, property | staticmethod | type)
+    if callable(hook) or isinstance(hook, property | staticmethod | type | types.GetSetDescriptorType)
 }
 """Every method that pins rest on, as it was when this module was loaded; the self-test compares with it."""
 
 _CLIENTS_ONLY = "a pinned context is a client's; a server needs a context of its own"
+
+
+def _text(pem: bytes) -> str:
+    """Return PEM as the standard library takes it; what is not ASCII stands between the certificates, for people."""
+    return pem.decode("ascii", "replace").replace("\ufffd", "?")
 
 
 def _strictness() -> ssl.VerifyFlags:
@@ -240,7 +257,7 @@ def _load_trust(context: ssl.SSLContext, trust: str | os.PathLike[str] | bytes |
     shown = "bytes" if isinstance(trust, bytes) else repr(os.fspath(trust))
     try:
         if isinstance(trust, bytes):
-            context.load_verify_locations(cadata=trust.decode("ascii") if b"-----BEGIN" in trust else trust)
+            context.load_verify_locations(cadata=_text(trust) if b"-----BEGIN" in trust else trust)
         elif os.path.isdir(trust):
             context.load_verify_locations(capath=trust)
         else:

@@ -35,43 +35,55 @@ class Count:
 
 
 class Row:
-    """One thing that was found, and how often; ``tick`` counts it once more, in one step for all threads."""
+    """One thing that was found, and how often; its counter goes on by one in one step, for all threads."""
 
-    __slots__ = ("_counter", "found", "tick")
+    __slots__ = ("counter", "found")
 
     def __init__(self, found: tuple[Any, ...]) -> None:
         self.found = found
-        self._counter = itertools.count()
-        self.tick = self._counter.__next__
+        self.counter = itertools.count()
 
     @property
     def times(self) -> int:
         """How often it was counted; a counter tells where it stands, without going on, in its text alone."""
-        return int(repr(self._counter).removeprefix("count(").removesuffix(")"))
+        return int(repr(self.counter).removeprefix("count(").removesuffix(")"))
 
 
 _ROWS: dict[tuple[Any, ...], Row] = {}
+"""Every row, by what it counts."""
+_SHORT_CUTS: dict[tuple[Any, ...], tuple[Row, tuple[Any, ...]]] = {}
+"""
+The rows by identities, because hashes of enumerations and pins cost more than the rest together.
+
+Beside the row stands what the identities are of, which lives as long as its short cut.
+"""
 
 
 def count(verdict: Verdict) -> None:
     """Count one verdict of this process; what goes wrong here refuses nobody."""
     with contextlib.suppress(Exception):
-        row_of(verdict).tick()
+        next(row_of(verdict).counter)
 
 
 def row_of(verdict: Verdict) -> Row:
     """Return the row that counts verdicts like this one, for whoever is going to count many."""
     host, outcome, action, matched = verdict.host, verdict.outcome, verdict.action, verdict.matched
     rest = verdict.policy.name, verdict.policy.version, verdict.resumed
-    # Identities, because hashes of enumerations and pins cost more than the rest together; the row keeps them alive.
     key = (host, id(outcome), id(action), id(matched), *rest)
-    found = _ROWS.get(key)
-    if found is None:
+    known = _SHORT_CUTS.get(key)
+    if known is not None:
+        return known[0]
+    if len(_SHORT_CUTS) >= MOST_COUNTED:
+        # A policy that is read again brings equal pins of another identity.
+        _SHORT_CUTS.clear()
+    found = (host, outcome, action, matched, *rest)
+    row = _ROWS.get(found)
+    if row is None:
         if len(_ROWS) >= MOST_COUNTED:
-            host = matched = None
-            key = (None, id(outcome), id(action), id(None), *rest)
-        found = _ROWS.setdefault(key, Row((host, outcome, action, matched, *rest)))
-    return found
+            found = (None, outcome, action, None, *rest)
+        row = _ROWS.setdefault(found, Row(found))
+    _SHORT_CUTS[key] = row, (outcome, action, matched)
+    return row
 
 
 def stats() -> tuple[Count, ...]:

@@ -31,16 +31,21 @@ class PinMismatchError(PinningError, ssl.SSLCertVerificationError):
     diagnosis: Diagnosis
 
     def __init__(
-        self, verdict: Verdict | str, *, facts: Facts | None = None, diagnosis: Diagnosis | None = None
+        self,
+        verdict: Verdict | str | int,
+        text: str | None = None,
+        *,
+        facts: Facts | None = None,
+        diagnosis: Diagnosis | None = None,
     ) -> None:
-        if isinstance(verdict, str):
-            # Some libraries make an error anew from its class and its text, which has the verdict's id.
-            super().__init__(ssl.SSL_ERROR_SSL, verdict)
+        if not isinstance(verdict, Verdict):
+            # Some libraries make an error anew from its class and its text, which has the verdict's id, or its args.
+            super().__init__(ssl.SSL_ERROR_SSL, verdict if text is None else text)
             return
         self.verdict = verdict
-        self.diagnosis, text = _explained(verdict, facts or Facts(), diagnosis)
+        self.diagnosis, explained = _explained(verdict, facts or Facts(), diagnosis)
         # anyio reads strerror, and urllib3 and aiohttp the other attributes that the standard library's errors have.
-        super().__init__(ssl.SSL_ERROR_SSL, text)
+        super().__init__(ssl.SSL_ERROR_SSL, explained)
         self.library = "SSL"
         self.reason = "CERTIFICATE_VERIFY_FAILED"
         self.verify_code = _X509_V_ERR_APPLICATION_VERIFICATION
@@ -88,7 +93,7 @@ def verdict_of(error: BaseException | None) -> Verdict | None:
     look the id in that text up in ``context.verdicts``.
     """
     for found in _behind(error):
-        verdict = getattr(found, "verdict", None)
+        verdict = _part(found, "verdict")
         if isinstance(verdict, Verdict):
             return verdict
     return None
@@ -104,8 +109,18 @@ def _behind(error: BaseException | None) -> Iterator[BaseException]:
             continue
         seen.add(id(found))
         yield found
-        waiting += [found.__cause__, found.__context__, *found.args]
-        waiting += [
-            getattr(found, name, None) for name in ("reason", "os_error", "certificate_error", "original_error")
-        ]
-        waiting += getattr(found, "exceptions", ())
+        waiting += [_part(found, name) for name in _PARTS]
+        for name in ("args", "exceptions"):
+            several = _part(found, name)
+            waiting += several if isinstance(several, tuple | list) else ()
+
+
+_PARTS = ("__cause__", "__context__", "reason", "os_error", "certificate_error", "original_error")
+
+
+def _part(error: BaseException, name: str) -> Any:
+    """Return an attribute of somebody's error, or None where there is none or reading it fails."""
+    try:
+        return getattr(error, name, None)
+    except Exception:  # noqa: BLE001
+        return None

@@ -13,10 +13,12 @@ Rules of this file:
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from pinscher.entry import Rung
+from pinscher.tls._cpython import IS_STANDARD, PinnedObject, PinnedSocket
 from pinscher.verdict import Action, Outcome
 
 if TYPE_CHECKING:
@@ -53,6 +55,18 @@ def is_curable(verdict: Verdict) -> bool:
     """Tell whether a refusal has a ladder with another rung than its end (rule 1)."""
     entry = verdict.host_policy
     return verdict.outcome is Outcome.NO_MATCHING_PIN and entry is not None and entry.on_mismatch != (Rung.ABORT,)
+
+
+def seconds_to_wait(owner: PinnedSocket | PinnedObject | None) -> float:
+    """
+    Return how long the judgement of a connection may take: 0 where it must not wait.
+
+    Memory buffers belong to an event loop, and so does a socket that never blocks. gevent's sockets run on one.
+    """
+    if not IS_STANDARD or not isinstance(owner, PinnedSocket):
+        return 0.0
+    seconds = owner.gettimeout()
+    return math.inf if seconds is None else seconds
 
 
 def heal(healer: Healer, refused: Verdict, judge: Judge, seconds: float) -> Verdict:

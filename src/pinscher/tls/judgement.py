@@ -15,37 +15,29 @@ Rules of this file:
 
 from __future__ import annotations
 
-import weakref
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
-from pinscher.diagnosis import Facts
-from pinscher.errors import PinningError, escaped
-from pinscher.tls._chain import chain_shown, chain_tried, leaf_presented, validated_chain
-from pinscher.tls._cpython import Gate, seconds_to_wait
-from pinscher.tls.counting import count, row_of
-from pinscher.tls.enforcement import PinMismatchError
-from pinscher.tls.healing import heal, is_curable, review
-from pinscher.tls.registry import LiveConnections
+from pinscher.errors import PinningError
+from pinscher.tls._chain import leaf_presented, validated_chain
+from pinscher.tls.bench import moment_of
+from pinscher.tls.counting import count
+from pinscher.tls.healing import heal, is_curable, review, seconds_to_wait
+from pinscher.tls.refusing import RefusingGate
 from pinscher.tls.sessions import RememberedSession
-from pinscher.verdict import Action, Outcome, evaluate, evaluate_entry, evaluate_leaf, refusal, unlisted
+from pinscher.verdict import Action, Outcome, evaluate, evaluate_entry, evaluate_leaf
 
 if TYPE_CHECKING:
     import ssl
+    import weakref
     from collections.abc import Callable
+    from datetime import datetime
 
     from pinscher.chain import PresentedChain, ValidatedChain
-    from pinscher.pin import Pin
     from pinscher.policy import Policy
     from pinscher.tls._cpython import PinnedObject, PinnedSocket
-    from pinscher.tls.healing import Healer
-    from pinscher.tls.record import VerdictRecord
+    from pinscher.tls.bench import Accepted, Bench
     from pinscher.verdict import Verdict
-
-_HOSTS_REMEMBERED = 1024
-"""Hosts of which the last accepted chain is kept, to tell a rotation from an attack."""
-
 
 _ALLOW = Action.ALLOW
 """Named once, because members of an enumeration are found by way of its metaclass."""
@@ -55,73 +47,19 @@ class UnknownSessionError(PinningError):
     """A connection that resumed a session of which no validated chain is known."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Accepted:
-    """The last match of a host, and what counts one more of the same."""
-
-    chain: ValidatedChain | PresentedChain
-    leaf: bytes
-    matched: Pin
-    policy: Policy
-    tick: Callable[[], int]
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Bench:
-    """What all judgements of one context share."""
-
-    now: Callable[[], datetime]
-    record: VerdictRecord
-    is_trust_named: bool | None
-    """Whether the application named the trust anchors; None where nobody knows."""
-    gate: type[ConnectionGate]
-    healer: Healer | None = None
-    policy: Policy = field(init=False)
-    connections: LiveConnections = field(default_factory=LiveConnections)
-    accepted: dict[str | None, Accepted] = field(default_factory=dict)
-
-    def replace(self, policy: Policy) -> None:
-        """Put another policy in force, and judge the connections that were let through again (rule 5)."""
-        self.policy = policy
-        for owner in self.connections.connections:
-            verdict: Verdict | None = owner.verdict
-            if verdict is not None and verdict.policy is not policy:
-                self.gate(self, verdict.host, verdict.port, weakref.ref(owner)).judge_again(owner, verdict)
-
-    def remember(self, session: ssl.SSLSession, owner: PinnedSocket | PinnedObject) -> RememberedSession | None:
-        """Return a session together with the chain of the connection that made it."""
-        verdict: Verdict | None = owner.verdict
-        if verdict is None or verdict.host is None or verdict.chain is None:
-            return None
-        # Fetched now, so that a session that is kept does not keep the memory of its connection.
-        _ = verdict.chain.certificates
-        return RememberedSession(session, id(self), verdict.host, verdict.port, verdict.chain, verdict.policy.version)
-
-    def accept(self, verdict: Verdict) -> None:
-        """Remember whom a host last matched with, in a full handshake."""
-        host, chain, matched = verdict.host, verdict.chain, verdict.matched
-        if verdict.outcome is not Outcome.MATCH or chain is None or matched is None or verdict.resumed:
-            return
-        # Fetched now, for the same reason.
-        _ = chain.certificates
-        self.accepted[host] = Accepted(chain, chain.leaf, matched, verdict.policy, row_of(verdict).tick)
-        if len(self.accepted) > _HOSTS_REMEMBERED:
-            self.accepted.pop(next(iter(self.accepted)), None)
-
-    def facts(self, host: str | None, **more: Any) -> Facts:
-        """Return what a diagnosis may rest on beside the verdict itself."""
-        last = self.accepted.get(host)
-        chain = None if last is None else cast("ValidatedChain", last.chain)
-        return Facts(last_accepted=chain, trust_named=self.is_trust_named, **more)
-
-
-class ConnectionGate(Gate):
+class ConnectionGate(RefusingGate):
     """The gate of one connection of a pinned context, which judges its validated chain."""
 
-    __slots__ = ("_bench", "_entry", "_error", "_host", "_memory", "_policy", "_port", "_seat")
+    __slots__ = ("_again", "_memory", "_seat")
+    _again: tuple[Accepted, datetime | float] | Verdict
+    """The settled match that this connection's is like, and when it was; or the verdict once somebody asked for it."""
 
-    _early: tuple[Verdict, Exception | None] | None
-    """The refusal that was found in the middle of the handshake, and what caused it; or the verdict that healed it."""
+    _early: tuple[Verdict | None, BaseException | None] | None
+    """
+    The refusal that was found in the middle of the handshake, and what caused it; or the verdict that healed it.
+
+    Where the judgement itself failed there is no verdict, and the cause alone.
+    """
 
     def __init__(
         self,
@@ -131,25 +69,24 @@ class ConnectionGate(Gate):
         owner: weakref.ref[PinnedSocket | PinnedObject] | None = None,
     ) -> None:
         self._inner = self._discard = self._early = None
-        self._error: PinMismatchError | None = None
+        self._error = None
         self._memory: RememberedSession | None = None
         self._bench = bench
         self._owner = owner
         self._host = host
         self._port = port
-        self._policy: Policy | None = bench.policy
-        try:
-            self._entry = None if host is None else bench.policy.lookup_canonical(host)
-        except Exception:  # noqa: BLE001  (rule 3: the look-up is made again, and what it raises then is a refusal)
-            self._entry = self._policy = None
-        self._must_ask = self._entry is None
+        policy: Policy | None = bench.policy
+        last = bench.accepted.get(host)
+        if last is not None and last.policy is policy:
+            entry = last.entry
+        else:
+            try:
+                entry = None if host is None else bench.policy.lookup_canonical(host)
+            except Exception:  # noqa: BLE001  (rule 3: the look-up is made again, and what it raises then is a refusal)
+                entry = policy = None
+        self._must_ask = entry is None
         # Read at once after the handshake: a class with __getattr__ makes every single reading slow.
-        self._seat = bench, host, port, self._policy, self._entry
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the connection was refused, for good."""
-        return self._error is not None
+        self._seat = bench, host, port, policy, entry, last
 
     def offer(self, session: object) -> ssl.SSLSession | None:
         """Return the session to resume, or None where it belongs to another host or port."""
@@ -158,25 +95,15 @@ class ConnectionGate(Gate):
         if not session.is_for(self._host, self._port):
             return None
         self._memory = session
-        if self._judge(True, session.chain.leaf).action is not _ALLOW:
-            # The full handshake says what the server shows now, and is refused before the client answers.
-            self._memory = None
-            return None
-        return session.raw
-
-    def before(self) -> None:
-        """Refuse a host that nobody listed, before a byte is sent; refuse again what was refused."""
-        if self._error is not None:
-            # A new error each time, so that no two calls share one traceback.
-            raise self._error.anew()
-        bench = self._bench
         try:
-            verdict = unlisted(bench.policy, host=self._host, at=bench.now(), port=self._port)
-        except Exception as error:  # noqa: BLE001  (rule 3)
-            self._refuse(self._refusal(error), error)
-        if verdict is not None:
-            self._refuse(verdict)
-        self._must_ask = False
+            is_good = self._judge(True, session.chain.leaf).action is _ALLOW
+        except Exception:  # noqa: BLE001  (rule 3: the full handshake is judged as well, and what fails then refuses it)
+            is_good = False
+        if is_good:
+            return session.raw
+        # The full handshake says what the server shows now, and is refused before the client answers.
+        self._memory = None
+        return None
 
     def is_early_enough(self) -> bool:
         """Judge before the client's last flight; a session that is resumed was judged before it was offered."""
@@ -185,21 +112,42 @@ class ConnectionGate(Gate):
                 return True
             shown = self.certificates_shown()
             verdict = self._judge(False, shown[0] if shown else None)
-        except Exception as error:  # noqa: BLE001  (rule 3)
-            self._early = self._refusal(error), error
+            return self._is_good_early(verdict)
+        except BaseException as error:  # noqa: BLE001  (OpenSSL goes on with the handshake; it is raised after that)
+            self._keep_early(None, error)
             return False
+
+    def _is_good_early(self, verdict: Verdict) -> bool:
         if verdict.action is _ALLOW:
             # TLS 1.2 comes here twice, and what healed the first judgement is not forgotten by the second.
-            self._early = (verdict, None) if verdict.steps else None
+            if verdict.steps:
+                self._keep_early(verdict, None)
             return True
         verdict = self._healed(verdict)
-        self._early = verdict, None
+        self._keep_early(verdict, None)
         return verdict.action is _ALLOW
 
+    def _keep_early(self, verdict: Verdict | None, cause: BaseException | None) -> None:
+        """Keep what was found early; no match is settled any more, whatever policy comes until the handshake's end."""
+        self._early = verdict, cause
+        self._seat = *self._seat[:-1], None
+
+    @property
+    def _early_steps(self) -> tuple[str, ...]:
+        """The rungs that were climbed in the middle of the handshake."""
+        verdict = None if self._early is None else self._early[0]
+        return () if verdict is None else verdict.steps
+
     def refuse_early(self) -> None:
-        """Raise the refusal of the early judgement, if it was one."""
-        if self._early is not None and self._early[0].action is not _ALLOW:
-            self._refuse(*self._early)
+        """Raise the refusal of the early judgement, if it was one, or what the judgement failed with."""
+        if self._early is None:
+            return
+        verdict, cause = self._early
+        if verdict is None:
+            self._early = self._refusal(None, "the judgement was interrupted"), cause
+            self._fail(None if self._owner is None else self._owner(), cast("BaseException", cause))
+        if verdict.action is not _ALLOW:
+            self._refuse(verdict, cause)
 
     def after(
         self,
@@ -213,14 +161,28 @@ class ConnectionGate(Gate):
         Whoever replaces the policy judges the connections again that have a verdict; one that is given its verdict
         later than that sees here that its policy was replaced, and judges itself.
         """
-        bench, host, _, _, _ = self._seat
+        bench, host, _, _, _, last = self._seat
         try:
+            if (
+                last is not None
+                and last.is_settled
+                and last.leaf == leaf
+                and last.policy is bench.policy
+                and not is_resumed
+                and owner is not None
+            ):
+                self._again = last, bench.stamp()
+                owner.judged = self
+                self.open(owner)
+                if bench.policy is last.policy:
+                    next(last.counter)
+                    return None
             verdict = self._judge(is_resumed, leaf)
             if owner is not None and verdict.action is _ALLOW:
-                owner.verdict = verdict
+                owner.judged = verdict
                 self.open(owner)
                 while bench.policy is not verdict.policy and verdict.action is _ALLOW:
-                    owner.verdict = verdict = self._judge(is_resumed, leaf)
+                    owner.judged = verdict = self._judge(is_resumed, leaf)
             if verdict.action is _ALLOW:
                 last = bench.accepted.get(host)
                 if (
@@ -231,15 +193,27 @@ class ConnectionGate(Gate):
                     and last.leaf == leaf
                 ):
                     # The same policy does not both accept and deny a pin, so that this is the same match again.
-                    last.tick()
+                    next(last.counter)
                 else:
                     self._let_through(bench, verdict)
             opened = bench.record.telling(verdict) if bench.record.has_listener else None
-        except Exception as error:  # noqa: BLE001  (rule 3)
-            self._refuse(self._refusal(error), error)
+        except BaseException as error:  # noqa: BLE001  (rule 3)
+            self._fail(owner, error)
         if verdict.action is not _ALLOW:
             return self._heal_or_refuse(owner, verdict)
         return opened
+
+    def verdict_made(self) -> Verdict:
+        """Return the verdict of a settled match, which nobody needed until now."""
+        again = self._again
+        if type(again) is tuple:
+            last, stamp = again
+            _, host, port, _, _, _ = self._seat
+            chain = validated_chain(self, last.leaf)
+            again = evaluate_entry(chain, last.policy, host, last.entry, moment_of(stamp), port, False)
+            # Two threads that come here together make the same of the same.
+            self._again = again
+        return cast("Verdict", again)
 
     def _heal_or_refuse(self, owner: PinnedSocket | PinnedObject | None, refused: Verdict) -> Callable[[], None] | None:
         """Climb the host's ladder (rule 6); raise the refusal, or do what :meth:`after` does for the healed verdict."""
@@ -262,8 +236,8 @@ class ConnectionGate(Gate):
                 bench.accept(verdict)
                 bench.record.tell_trouble(verdict)
             opened = bench.record.telling(verdict) if bench.record.has_listener else None
-        except Exception as error:  # noqa: BLE001  (rule 3)
-            self._refuse(self._refusal(error), error)
+        except BaseException as error:  # noqa: BLE001  (rule 3)
+            self._fail(owner, error)
         if verdict.action is not _ALLOW:
             self._refuse(verdict)
         return opened
@@ -275,7 +249,7 @@ class ConnectionGate(Gate):
             return refused
         if self._early is not None:
             # The ladder was climbed in the middle of this handshake: what it came to is asked, and nobody waits again.
-            return replace(self._reviewed(refused), steps=self._early[0].steps)
+            return replace(self._reviewed(refused), steps=self._early_steps)
         owner = None if self._owner is None else self._owner()
         return heal(healer, refused, lambda policy: self._evaluate(refused, policy), seconds_to_wait(owner))
 
@@ -304,31 +278,34 @@ class ConnectionGate(Gate):
     def _judge(self, is_resumed: bool, leaf: bytes | None) -> Verdict:  # noqa: FBT001  (see Gate)
         """Judge the validated chain of a handshake under ``CERT_REQUIRED``, or the one remembered with its session."""
         chain = self._remembered(leaf) if is_resumed else validated_chain(self, leaf)
-        bench, host, port, known, entry = self._seat
+        bench, host, port, known, entry, _ = self._seat
         policy = bench.policy
         if policy is not known:
             verdict = evaluate(chain, policy, host=host, at=bench.now(), port=port, resumed=is_resumed)
-            return verdict if self._early is None else replace(verdict, steps=self._early[0].steps)
+            return verdict if self._early is None else replace(verdict, steps=self._early_steps)
         return evaluate_entry(chain, policy, host, entry, bench.now(), port, is_resumed)
 
-    def judge_again(self, owner: PinnedSocket | PinnedObject, before: Verdict) -> None:
-        """Judge a connection that was let through by its chain; end it, or let it send nothing more (rule 5)."""
-        bench = self._bench
+    def judge_again(self, owner: PinnedSocket | PinnedObject, before: Verdict) -> Verdict | None:
+        """Judge a connection that was let through by its chain (rule 5); return the refusal that ended it, if any."""
         try:
             verdict = self._reviewed(before)
         except Exception as error:  # noqa: BLE001  (rule 3)
             verdict = self._refusal(error)
         if verdict.action is Action.ALLOW:
             owner.verdict = verdict
-            return
-        self._error = PinMismatchError(verdict, facts=bench.facts(self._host))
-        self._must_ask = True
-        if verdict.outcome is Outcome.DENIED_KEY:
-            self.cut(owner)
-        else:
-            self.drain(owner)
-        count(verdict)
-        bench.record.tell(verdict)
+            return None
+        self.withdraw(owner, verdict)
+        return verdict
+
+    def judge_withdrawn(self, owner: PinnedSocket | PinnedObject) -> Verdict | None:
+        """End a connection that may only receive, if a key of its chain is denied by now; return the refusal."""
+        if self._error is None or self._error.verdict.chain is None:
+            return None
+        verdict = self._evaluate(self._error.verdict)
+        if verdict.outcome is not Outcome.DENIED_KEY or verdict.action is _ALLOW:
+            return None
+        self.withdraw(owner, verdict)
+        return verdict
 
     def _evaluate(self, before: Verdict, policy: Policy | None = None) -> Verdict:
         """Judge the chain of an earlier verdict by a policy, or by the one of now."""
@@ -341,49 +318,6 @@ class ConnectionGate(Gate):
         if memory is None or not memory.is_for(self._host, self._port) or not memory.is_of(leaf):
             raise UnknownSessionError("the connection resumes a session whose validated chain is not remembered")
         return cast("ValidatedChain", memory.chain)
-
-    def failed(self, error: ssl.SSLCertVerificationError) -> None:
-        """Make a verdict of OpenSSL's refusal of a listed host, and keep OpenSSL's error."""
-        detail = escaped(str(getattr(error, "verify_message", error)))
-        verdict = self._refusal(None, detail)
-        if verdict.host_policy is None:
-            return
-        facts = self._bench.facts(
-            self._host,
-            presented=chain_tried(self),
-            openssl_error=detail,
-            verify_code=getattr(error, "verify_code", None),
-        )
-        self._error = PinMismatchError(verdict, facts=facts)
-        self._must_ask = True
-        error.verdict = verdict  # type: ignore[attr-defined]
-        error.diagnosis = self._error.diagnosis  # type: ignore[attr-defined]
-        error.add_note(str(self._error))
-        # Clients that lose the object and its notes keep this text.
-        error.strerror = f"{error.strerror}\n  cause: {self._error.diagnosis.sentence}\n  verdict: {verdict.id}"
-        count(verdict)
-        self._bench.record.tell(verdict)
-
-    def _refusal(self, cause: Exception | None, detail: str = "") -> Verdict:
-        """Return a verdict that there is nothing to judge, whatever is wrong with the policy or the clock."""
-        said = f"{type(cause).__name__}: {escaped(str(cause))}" if cause is not None else detail
-        about: dict[str, Any] = {"at": datetime.now(UTC), "detail": said, "port": self._port}
-        try:
-            return refusal(self._bench.policy, host=self._host, **about)
-        except Exception:  # noqa: BLE001  (rule 3: the look-up itself is what fails)
-            return refusal(self._bench.policy, host=None, **about)
-
-    def _refuse(self, verdict: Verdict, cause: Exception | None = None) -> NoReturn:
-        owner = None if self._owner is None else self._owner()
-        if owner is not None:
-            owner.verdict = None
-            self.close(owner)
-        presented = chain_shown(self) if verdict.outcome is Outcome.NO_MATCHING_PIN else None
-        self._error = PinMismatchError(verdict, facts=self._bench.facts(self._host, presented=presented))
-        self._must_ask = True
-        count(verdict)
-        self._bench.record.tell(verdict)
-        raise self._error from cause
 
 
 class LeafGate(ConnectionGate):

@@ -18,6 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from pinscher.turn import Turn
 from pinscher.verdict import Action
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ REFUSALS_KEPT = 64
 
 QUIET_SECONDS = 60.0
 """For how long the same refusal is not told again."""
+
+_RECORDING = Turn(threading.RLock)
+"""One for all contexts, because refusals are few; taken again by a signal's handler that asks for verdicts."""
 
 
 class VerdictRecord:
@@ -45,14 +49,13 @@ class VerdictRecord:
         self.has_listener = on_verdict is not None
         self._refusals: collections.deque[Verdict] = collections.deque(maxlen=REFUSALS_KEPT)
         self._told: collections.OrderedDict[str, float] = collections.OrderedDict()
-        self._lock = threading.Lock()
         self.failures = 0
         """How often ``on_verdict`` raised."""
 
     @property
     def refusals(self) -> tuple[Verdict, ...]:
         """The last refusals, the newest last."""
-        with self._lock:
+        with _RECORDING.lock:
             return tuple(self._refusals)
 
     def telling(self, verdict: Verdict) -> Callable[[], None]:
@@ -77,7 +80,7 @@ class VerdictRecord:
     def _is_news(self, verdict: Verdict) -> bool:
         """Record a refusal, and tell whether it is another one than those of the last minute."""
         at, key = time.monotonic(), verdict.id
-        with self._lock:
+        with _RECORDING.lock:
             last = self._told.pop(key, None)
             is_news = last is None or at - last >= QUIET_SECONDS
             self._told[key] = at if last is None or is_news else last

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
-import threading
 from typing import TYPE_CHECKING, Any
+
+from pinscher.tls._cpython import is_standing
+from pinscher.turn import Turn
 
 if TYPE_CHECKING:
     import weakref
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 _SWEPT_FROM = 256
 """References below which nothing is swept."""
 
+_SWEEPING = Turn()
+
 
 class LiveConnections:
     """
@@ -24,37 +28,41 @@ class LiveConnections:
     be half of all, which costs a connection less than a callback at its death would.
     """
 
-    __slots__ = ("_references", "_sweep_at", "_sweeping", "add")
+    __slots__ = ("add", "references", "sweep_at")
     add: Callable[[weakref.ref[Any]], None]
     """Adds a reference; the queue's own method, because every connection calls it."""
+    references: collections.deque[weakref.ref[PinnedSocket | PinnedObject]]
+    sweep_at: int
+    """As many references as this, and whoever adds one sweeps; told, and not asked for, for the same reason."""
 
     def __init__(self) -> None:
-        self._references: collections.deque[weakref.ref[PinnedSocket | PinnedObject]] = collections.deque()
-        self._sweep_at = _SWEPT_FROM
-        self._sweeping = threading.Lock()
-        self.add = self._references.append
+        self.references = collections.deque()
+        self.sweep_at = _SWEPT_FROM
+        self.add = self.references.append
 
-    def sweep_if_due(self) -> None:
-        """Forget the dead, where many may be among the references and nobody else is at it."""
-        if len(self._references) < self._sweep_at or not self._sweeping.acquire(blocking=False):
+    def sweep(self) -> None:
+        """Forget the dead, unless somebody is at it."""
+        lock = _SWEEPING.lock
+        if not lock.acquire(blocking=False):
             return
         try:
-            for _ in range(len(self._references)):
+            for _ in range(len(self.references)):
                 # Added again before it is taken away, so that whoever copies the queue in between misses nobody.
-                reference = self._references[0]
+                reference = self.references[0]
                 if reference() is not None:
-                    self._references.append(reference)
-                self._references.popleft()
-            self._sweep_at = max(2 * len(self._references), _SWEPT_FROM)
+                    self.references.append(reference)
+                self.references.popleft()
+            self.sweep_at = max(2 * len(self.references), _SWEPT_FROM)
         finally:
-            self._sweeping.release()
+            lock.release()
+
+    @property
+    def standing(self) -> tuple[PinnedSocket | PinnedObject, ...]:
+        """The connections that were not ended; some have no verdict yet, and some may only receive any more."""
+        found = dict.fromkeys(reference() for reference in list(self.references))
+        return tuple(one for one in found if one is not None and is_standing(one))
 
     @property
     def connections(self) -> tuple[PinnedSocket | PinnedObject, ...]:
-        """The connections that were let through, live, and were not refused since."""
-        found = dict.fromkeys(reference() for reference in list(self._references))
-        return tuple(one for one in found if one is not None and one.verdict is not None and not _is_refused(one))
-
-
-def _is_refused(connection: PinnedSocket | PinnedObject) -> bool:
-    return connection.gate is not None and connection.gate.is_refused
+        """The connections that were let through, live, and were not refused since; each has a verdict."""
+        return tuple(one for one in self.standing if one.verdict is not None)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pinscher.errors import PinningError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class InsecureContextError(PinningError, ValueError):
@@ -48,6 +48,13 @@ else:
     GenuineObject = _genuine(ssl.SSLObject, ("ssl", "gevent.ssl"))
 
 
+def wrap_in_public(sock: Any, *settings: Any) -> Any:
+    """Make a socket by the way that everybody takes; the context comes before the session, the last of all."""
+    *more, context, session = settings
+    wrap: Callable[..., Any] = GenuineContext.wrap_socket
+    return wrap(context, sock, *more, session)
+
+
 def c_descriptor(name: str) -> Any:
     """
     Return the C level's own property of a context.
@@ -68,12 +75,6 @@ _OPTIONS = c_descriptor("options")
 _MINIMUM_VERSION = c_descriptor("minimum_version")
 _MAXIMUM_VERSION = c_descriptor("maximum_version")
 
-# Bound once, for every connection reads them.
-_verify_mode_of = _VERIFY_MODE.__get__
-_verify_flags_of = _VERIFY_FLAGS.__get__
-_checks_hostname = _CHECK_HOSTNAME.__get__
-_options_of = _OPTIONS.__get__
-
 # Plain numbers: flags of an enumeration cost microseconds where they meet an integer, several times a handshake.
 _NO_RENEGOTIATION = int(ssl.OP_NO_RENEGOTIATION)
 _PARTIAL_CHAIN = int(ssl.VERIFY_X509_PARTIAL_CHAIN)
@@ -81,7 +82,7 @@ _PARTIAL_CHAIN = int(ssl.VERIFY_X509_PARTIAL_CHAIN)
 
 def weakness_of(context: ssl.SSLContext) -> str:
     """Return why no chain of a context can be judged, or nothing where one can."""
-    if _verify_mode_of(context) != ssl.CERT_REQUIRED:
+    if _VERIFY_MODE.__get__(context) != ssl.CERT_REQUIRED:
         return "the context verifies no certificate (verify_mode is not CERT_REQUIRED)"
     return ""
 
@@ -94,7 +95,7 @@ def checking_hostname(context: ssl.SSLContext) -> Iterator[None]:
     OpenSSL copies the setting into a connection when it is made. Whoever makes connections of the same context at the
     same time has to wait for the end of the block.
     """
-    if _checks_hostname(context):
+    if _CHECK_HOSTNAME.__get__(context):
         yield
         return
     _CHECK_HOSTNAME.__set__(context, True)
@@ -106,7 +107,7 @@ def checking_hostname(context: ssl.SSLContext) -> Iterator[None]:
 
 def forbid_renegotiation(context: ssl.SSLContext) -> None:
     """Have a context refuse TLS 1.2 renegotiation, which would exchange the certificate after the check."""
-    _OPTIONS.__set__(context, _options_of(context) | _NO_RENEGOTIATION)
+    _OPTIONS.__set__(context, _OPTIONS.__get__(context) | _NO_RENEGOTIATION)
 
 
 class StrictSettings(GenuineContext):
@@ -115,15 +116,18 @@ class StrictSettings(GenuineContext):
     _MODE = ssl.CERT_REQUIRED
     _CHECKS_HOSTNAME = True
 
+    # The C level's own properties under names of ours: every connection reads them, and there is no shorter way.
+    _verify_mode, _checks_hostname, _verify_flags, _options = _VERIFY_MODE, _CHECK_HOSTNAME, _VERIFY_FLAGS, _OPTIONS
+
     def check_settings(self) -> None:
         """Refuse where a setting that the judgement relies on is not in force, however it came to be so."""
-        if _verify_mode_of(self) != self._MODE:
+        if self._verify_mode != self._MODE:
             raise InsecureContextError(f"verify_mode is not {self._MODE.name}: the chain would not be what it claims")
-        if _checks_hostname(self) is not self._CHECKS_HOSTNAME:
+        if self._checks_hostname is not self._CHECKS_HOSTNAME:
             raise InsecureContextError(f"check_hostname is not {self._CHECKS_HOSTNAME}")
-        if _verify_flags_of(self) & _PARTIAL_CHAIN:
+        if self._verify_flags & _PARTIAL_CHAIN:
             raise InsecureContextError(_WHY_NO_PARTIAL_CHAIN)
-        if not _options_of(self) & _NO_RENEGOTIATION:
+        if not self._options & _NO_RENEGOTIATION:
             raise InsecureContextError(_WHY_NO_RENEGOTIATION)
 
     @property  # type: ignore[override]
@@ -140,14 +144,12 @@ class StrictSettings(GenuineContext):
         _VERIFY_MODE.__set__(self, int(value))
 
     def _set_check_hostname(self, value: bool) -> None:  # noqa: FBT001  (a setter)
-        if bool(value) is not self._CHECKS_HOSTNAME:
+        if value is not self._CHECKS_HOSTNAME:
             raise InsecureContextError(f"check_hostname stays {self._CHECKS_HOSTNAME}: pins are looked up by that name")
-        _CHECK_HOSTNAME.__set__(self, bool(value))
+        _CHECK_HOSTNAME.__set__(self, value)
 
-    # Read by the C level itself, for the standard library reads it for every connection.
-    check_hostname = property(
-        _CHECK_HOSTNAME.__get__, _set_check_hostname, doc="Whether the name is verified, which cannot be changed."
-    )
+    # The C level's own, for the standard library reads it for every connection; what is set comes by __setattr__.
+    check_hostname = _CHECK_HOSTNAME
 
     @property  # type: ignore[override]
     def verify_flags(self) -> ssl.VerifyFlags:
@@ -191,6 +193,9 @@ class StrictSettings(GenuineContext):
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set a setting or a new name; refuse to exchange the class or a method of this context."""
+        if name == "check_hostname":
+            self._set_check_hostname(bool(value))
+            return
         found = next((vars(one)[name] for one in type(self).__mro__ if name in vars(one)), None)
         if name == "__class__" or (found is not None and not hasattr(type(found), "__set__")):
             raise InsecureContextError(f"{name!r} of a pinned context cannot be exchanged")

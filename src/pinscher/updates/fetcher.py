@@ -43,14 +43,17 @@ _CHUNK = 64 * 1024
 
 def check_address(address: str) -> str:
     """Return a repository's address without a slash at its end; raise ``ValueError`` for what is none (rule 1)."""
+    if "@" in address.partition("//")[2].partition("/")[0]:
+        # What stands in front of the host is a secret as a rule, and errors end in logs.
+        raise ValueError("the address of a repository has no user, found one before its host")
     try:
         parts = urlsplit(address)
         host, port = canonical_host(parts.hostname or ""), parts.port
     except ValueError as error:
         raise ValueError(f"the address of a repository, found {address!r}: {error}") from None
-    is_bare = parts.username is None and not parts.query and not parts.fragment and port != 0
+    is_bare = not parts.query and not parts.fragment and port != 0
     if not is_bare or not address.isascii() or not address.isprintable() or " " in address:
-        raise ValueError(f"the address of a repository has no user, query or fragment, found {address!r}")
+        raise ValueError(f"the address of a repository is ASCII without query and fragment, found {address!r}")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ValueError(f"the address of a repository begins with https://, found {address!r}")
     return address.rstrip("/")

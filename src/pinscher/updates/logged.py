@@ -13,7 +13,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from pinscher.updates.errors import AbsentFileError, ForkError, RepositoryUnreachableError, UnloggedError
+from pinscher.updates.errors import (
+    AbsentFileError,
+    ForkError,
+    RepositoryUnreachableError,
+    UnloggedError,
+    UpdateError,
+)
 from pinscher.updates.log import (
     Checkpoint,
     ForkedLogError,
@@ -22,11 +28,12 @@ from pinscher.updates.log import (
     LogUnreachableError,
     check_continues,
     pin_set_entry,
+    proven_roots,
 )
 from pinscher.updates.log.inclusion import LARGEST_PROOF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from pinscher.policy import Policy
     from pinscher.updates.log import NoteVerifier
@@ -60,6 +67,28 @@ def checked_head(policy: Policy, verifier: NoteVerifier, seen: bytes | None, fet
         (older, _), (newer, note) = sorted([(known, seen), (head, proof.checkpoint)], key=lambda one: one[0].size)
         check_continues(_LogOf(fetch), seen=older, head=newer)
         return note
+
+
+def log_roots(
+    sizes: Collection[int], verifier: NoteVerifier, seen: bytes, mirrors: Iterable[tuple[str, Fetch]]
+) -> dict[int, bytes]:
+    """
+    Return the roots of the log's first so many entries, proved up to the signed head that was *seen*.
+
+    The first of *mirrors* whose tiles prove them is believed; sizes beyond the head are left out.
+
+    Raises:
+        UpdateError: no mirror's tiles prove them; the error of the last one.
+    """
+    error: UpdateError = RepositoryUnreachableError("there is no mirror")
+    for address, fetch in mirrors:
+        try:
+            with _named():
+                head = Checkpoint.open(seen, verifier)
+                return proven_roots(_LogOf(fetch), head, [size for size in sizes if size <= head.size])
+        except UpdateError as raised:
+            error = raised if raised.mirror else raised.of(address)
+    raise error
 
 
 def _proof(policy: Policy, fetch: Fetch) -> bytes:

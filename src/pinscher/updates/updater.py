@@ -45,7 +45,7 @@ from pinscher.updates.trust import check_name
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from pinscher.policy import Policy
     from pinscher.updates.log import NoteVerifier
@@ -176,6 +176,13 @@ class Updater:
     def log_head(self) -> bytes | None:
         """The newest head of the log as its key signed it, to be sent on and compared; None before the first."""
         return self._held.files.get(LOG_HEAD)
+
+    def log_roots(self, sizes: Collection[int]) -> dict[int, bytes]:
+        """Return the roots of the log's first so many entries, as ``logged.log_roots``; none before there is a head."""
+        from pinscher.updates.logged import log_roots  # noqa: PLC0415  (who knows no log does not pay for it)
+
+        seen, verifier = self.log_head, self._source.log
+        return {} if seen is None or verifier is None else log_roots(sizes, verifier, seen, self._mirrors)
 
     def start(self) -> Policy | None:
         """Put what was accepted last time, or what is embedded, in force; without a network and without an error."""

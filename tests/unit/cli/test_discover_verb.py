@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,29 @@ def test_what_cannot_be_done_is_one_sentence(
     (folder / "odd.bin").write_text("x")
     assert 2 == main(["discover", *arguments])
     assert said in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_inside_a_folder_is_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged file of a folder is told with its reason and changes no exit code; named by itself it is exit 2."""
+    (folder / "src" / "broken.har").write_text('{"log": {"entries": [')
+    assert 0 == main(["discover", "src"])
+    told = capsys.readouterr()
+    assert "api.bank.example" in told.out
+    reason = "src/broken.har:1: damaged: the file ends where a value was expected"
+    assert f"pinscher: warning: skipped 1 time, first at {reason}" in told.err
+    assert "error:" not in told.err
+    assert 2 == main(["discover", "src", "src/broken.har"])
+    assert f"pinscher: error: {reason}" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_cannot_be_listed_is_no_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that was named and cannot be listed is exit 2, whatever else was found."""
+    (folder / "closed").mkdir(0)
+    assert 2 == main(["discover", "src", "closed"])
+    told = capsys.readouterr()
+    assert "api.bank.example" in told.out
+    assert "pinscher: error: cannot read 'closed': permission denied" in told.err
 
 
 def test_a_draft_has_the_pins_of_given_certificates(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -221,7 +221,7 @@ def test_a_second_signal_cuts(bank: Bank) -> None:
                 # The listening socket is closed in the same step that waits for the open connections.
                 with contextlib.suppress(OSError):
                     while True:
-                        socket.create_connection(("127.0.0.1", port), 20).close()
+                        exchanged(("127.0.0.1", port))
                 running.process.send_signal(signal.SIGTERM)
                 assert "1 open connections were cut" in running.event("stopped")["text"]
                 with pytest.raises(ConnectionResetError):
@@ -369,12 +369,15 @@ def test_a_crowd_is_carried(bank: Bank) -> None:
         ([":0", HOST, "--cert", "missing.pem"], "cannot use the client certificate in 'missing.pem'"),
         ([":0", HOST, "--cert", "locked.pem"], "its key is encrypted"),
         (["unix:pins.toml", HOST], "a file is there that is no socket of this user"),
+        ([":0", HOST, "--alpn", ""], "'--alpn': expected 1 to 255 letters of ASCII, found ''"),
+        ([":0", HOST, "--alpn", "h2", "--alpn", "x" * 256], "'--alpn': expected 1 to 255 letters of ASCII, found 'x"),
+        ([":0", HOST, "--alpn", "\N{SNOWMAN}"], "'--alpn': expected 1 to 255 letters of ASCII, found '\\u2603'"),
     ],
 )
 def test_what_cannot_be_forwarded_is_said(
     bank: Bank, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Half a pair, a place or an upstream that cannot be used, and a key that cannot be read are errors: exit 2."""
+    """Half a pair, a place or an upstream that cannot be used, a key that cannot be read, and a protocol that TLS has no room for are errors: exit 2."""
     from cryptography.hazmat.primitives.serialization import (
         BestAvailableEncryption,
         Encoding,

@@ -80,6 +80,17 @@ def test_what_was_heard_takes_no_refusal_back(capsys: pytest.CaptureFixture[str]
     assert "**REFUSES** by clients that were heard of: `127.0.0.1: 41 of 1,000 clients" in capsys.readouterr().out
 
 
+def test_a_malformed_token_is_not_a_missing_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A token in the environment that can be none is told as that, without being shown."""
+    monkeypatch.setenv("PINSCHER_MONITOR_TOKEN", "secret\nsecond")
+    assert 2 == main([*GATE, "--deployed", "v2.toml", "--clients", "http://127.0.0.1:1"])
+    told = capsys.readouterr().err
+    assert "what is in PINSCHER_MONITOR_TOKEN is no token: expected printable ASCII" in told
+    assert "secret" not in told
+
+
 def test_what_cannot_be_asked_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is missing, an address in clear, no token and nobody there are each told."""
     for source, told in (
@@ -92,10 +103,13 @@ def test_what_cannot_be_asked_is_no_answer(capsys: pytest.CaptureFixture[str]) -
     for source, told in (
         ("http://monitor.example", "expected https:// and a monitor's address"),
         ("https://user@monitor.example", "expected https:// and a monitor's address"),
-        ("http://127.0.0.1:1", "the monitor cannot be asked"),
+        ("http://127.0.0.1:1", "the monitor cannot be asked: connection refused"),
     ):
         assert 2 == main([*GATE, "--deployed", "v2.toml", "--clients", source, "--clients-token", "token"])
         assert told in capsys.readouterr().err
+    Path("token").write_text("caf\u00e9\n")
+    assert 2 == main([*GATE, "--deployed", "v2.toml", "--clients", "http://127.0.0.1:1", "--clients-token", "token"])
+    assert "what is in 'token' is no token: expected printable ASCII" in capsys.readouterr().err
     assert 2 == main([*GATE, "--clients", "new.pem"])
     assert "nothing is deployed" in capsys.readouterr().err
 

@@ -201,6 +201,21 @@ def test_unusable_input_is_no_answer(arguments: list[str], told: str, capsys: py
     assert told in capsys.readouterr().err
 
 
+def test_the_one_damaged_file_of_several_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of several deployed files, the one that cannot be read or that no policy says the same as is named."""
+    pin = "A" * 43 + "="
+    exact = {"NSIncludesSubdomains": True, "NSPinnedCAIdentities": [{"SPKI-SHA256-BASE64": pin}],
+             "NSPinnedLeafIdentities": [{"SPKI-SHA256-BASE64": pin}]}  # fmt: skip
+    ats = {"NSAppTransportSecurity": {"NSPinnedDomains": {"bank.com": exact}}}
+    (folder / "a.plist").write_bytes(plistlib.dumps(ats))
+    (folder / "b.xml").write_text("<network-security-config>")
+    deployed = ["--deployed", "old.toml", "--deployed", "a.plist", "--deployed", "b.xml"]
+    main([*CHAINED, *deployed])
+    first, *_, last = (one for one in capsys.readouterr().err.splitlines() if "error: " in one)
+    assert first.startswith("pinscher: error: a.plist: 'apple' cannot say the same:")
+    assert "pinscher: error: b.xml: android file, line 1: it is not well-formed XML" == last
+
+
 def test_moment_may_be_another(capsys: pytest.CaptureFixture[str]) -> None:
     """A certificate is judged at the moment that is given, and past its end every client refuses it."""
     assert main([*CHAINED, "--deployed", "both.json", "--at", "2100-01-01"]) == 1

@@ -103,7 +103,7 @@ def test_standard_input_is_read_within_bounds(
     """Standard input is read, and something endless is refused and not read to its end."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(prefix + bytes(9 << 20))))
     assert main(["import", "android", "-"]) == 2
-    assert capsys.readouterr().err.startswith("pinscher: error: android file: ")
+    assert capsys.readouterr().err.startswith("pinscher: error: <stdin>: android file: ")
 
 
 def test_key_is_named_and_given_its_role(android: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,6 +159,40 @@ def test_mistakes_are_no_answer(arguments: list[str], message: str, capsys: pyte
     assert main(["import", *arguments]) == 2
     out, err = capsys.readouterr()
     assert ("", True) == (out, err.startswith(f"pinscher: error: {message}"))
+
+
+@pytest.mark.parametrize("verb", [["import", "android"], ["convert", "android", "okhttp"]])
+@pytest.mark.parametrize(("name", "told"), [("gone", "cannot read 'gone'"), ("damaged", "damaged: android file")])
+def test_a_file_that_cannot_be_read_is_a_document_too(
+    verb: list[str], name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """With --json, a file that is not there or not what its dialect says is ``error`` in the document, and exit 2."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").write_bytes(b"<no")
+    assert 2 == main([*verb, name, "--json"])
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert (True, []) == (document["error"].startswith(told), document["losses"])
+    assert f"pinscher: error: {told}" in err
+
+
+def test_only_what_is_read_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks for a format that there is not is told of those that can be read, and of no other."""
+    assert main(["import", "nonsense", "x"]) == 2
+    told = capsys.readouterr().err.splitlines()[0].partition("; there are ")[2].split(", ")
+    assert told == [name for name, one in FORMATS.items() if one.read is not None]
+
+
+@pytest.mark.parametrize("verb", [["import", "android"], ["convert", "android", "okhttp"]])
+def test_a_damaged_file_is_named(
+    verb: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error about a file that cannot be read begins with its name, escaped."""
+    (tmp_path / "b\x1b.xml").write_text("<network-security-config>")
+    monkeypatch.chdir(tmp_path)
+    assert main([*verb, "b\x1b.xml"]) == 2
+    assert "pinscher: error: b\\x1b.xml: android file, line 1: it is not well-formed XML\n" == capsys.readouterr().err
 
 
 def test_help_names_every_format_that_is_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,7 @@ def test_verify_remembers_a_good_head(writer: LogWriter, tmp_path: Path, capsys:
     arguments = ["log", "verify", str(tmp_path / "log"), KEY, f"--head={tmp_path / 'head'}"]
     assert 0 == main(arguments)
     assert (tmp_path / "log" / "checkpoint").read_bytes() == (tmp_path / "head").read_bytes()
-    assert "whole: 1 tile lead to the head that is signed\n  head  pins.example/log 4 " in capsys.readouterr().out
+    assert "whole: 1 tile leads to the head that is signed\n  head  pins.example/log 4 " in capsys.readouterr().out
     writer.append([b"more"])
     assert 0 == main([*arguments, "--json"])
     document = json.loads(capsys.readouterr().out)

@@ -90,6 +90,11 @@ def test_calendar_of_the_user_replaces_the_schedule(folder: Path, capsys: pytest
         (["--adoption", "file"], b"rubbish", "file: not CSV of day,share"),
         (["--refresh", "1", "--calendar", "file"], b"{", "file: not JSON"),
         (["--refresh", "1", "--cert", "file"], b"rubbish", "file: expected a certificate"),
+        (
+            ["--refresh", "1", "--cert", "file"],
+            pem("CERTIFICATE", leaf("x", hosts=["other.example"]).der),
+            "the first certificate of 'file' is not for api.bank.example",
+        ),
         (["--refresh", "nan"], b"", "a refresh takes 0 to"),
         (["--refresh", "1", "--lifetime", "0"], b"", "invalid value for '--lifetime'"),
         (["--refresh", "1", "--renew-at", "nan"], b"", "renewed between"),
@@ -106,6 +111,21 @@ def test_bad_input_is_one_clear_error(
     told = capsys.readouterr()
     assert ("", 1) == (told.out, told.err.count("error:"))
     assert message in told.err
+
+
+@pytest.mark.parametrize("host", ["bad host", "a..b", "*.bank.example", ""])
+def test_a_host_that_is_none_is_one_clear_error(capsys: pytest.CaptureFixture[str], host: str) -> None:
+    """A plan is for one host that there can be, whatever else is given."""
+    assert 2 == main(["plan", host, "--refresh", "1"])
+    told = capsys.readouterr()
+    assert ("", True) == (told.out, told.err.startswith(f"pinscher: error: host '{host}' cannot be used: "))
+    assert 1 == told.err.count("error:")
+
+
+def test_a_host_is_planned_for_in_its_one_form(capsys: pytest.CaptureFixture[str]) -> None:
+    """However a host is spelt, the plan names it as a policy does."""
+    assert 0 == main(["plan", "API.Bank.Example.", "--refresh", "1", "--json"])
+    assert "api.bank.example" == json.loads(capsys.readouterr().out)["host"]
 
 
 def test_unreadable_dates_are_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,14 +73,42 @@ def test_present_pin_changes_nothing() -> None:
     [
         f'{HEAD}hosts = {{ "api.bank.example" = {{ pins = ["{A}"] }} }}\n',
         f'{HEAD}[hosts]\n"api.bank.example".pins = ["{A}"]\n',
-        f'{HEAD}[hosts."api.bank.example"]\n"pins" = ["{A}"]\n',
     ],
 )
-def test_unknown_layout_is_left_to_a_person(text: str) -> None:
-    """A layout that the editor does not know is refused, with the lines to write by hand (rule 2)."""
-    with pytest.raises(UneditablePolicyError) as caught:
+@pytest.mark.parametrize(("is_backup", "line"), [(False, f'pins = ["{A}", "{C}"]'), (True, f'backup-pins = ["{C}"]')])
+def test_unknown_layout_is_left_to_a_person(text: str, is_backup: bool, line: str) -> None:
+    """A layout that the editor does not know is refused, with the field to write into the entry there is (rule 2)."""
+    with pytest.raises(UneditablePolicyError, match="add this to the entry that is there") as caught:
+        added(text, is_backup=is_backup)
+    assert [line] == str(caught.value).splitlines()[1:]
+    assert is_backup != ("in place of its 'pins'" in str(caught.value))
+
+
+def test_quoted_field_is_left_to_a_person() -> None:
+    """A field whose name stands in quotes is not written a second time (rule 2)."""
+    with pytest.raises(UneditablePolicyError, match="in place of its 'pins'"):
+        added(f'{HEAD}[hosts."api.bank.example"]\n"pins" = ["{A}"]\n')
+
+
+def test_hosts_in_one_line_are_left_to_a_person() -> None:
+    """A new host does not go into hosts that stand in one line; what to write is valid there (rule 2)."""
+    text = f'{HEAD}hosts = {{ "a.example" = {{ pins = ["{A}"] }} }}\n'
+    with pytest.raises(UneditablePolicyError, match="add this to it") as caught:
         added(text)
-    assert f'[hosts."api.bank.example"]\npins = ["{C}"]' in str(caught.value)
+    line = str(caught.value).splitlines()[1]
+    assert [A, C] == [
+        entry["pins"][0] for entry in tomllib.loads(text.replace("] } }", f"] }}, {line} }}"))["hosts"].values()
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("host", ["api.bank.example", "new.example"])
+def test_a_document_with_crlf_keeps_its_line_ends(layout: str, host: str) -> None:
+    """A document whose every line ends in CRLF is edited as one with LF is, and every line still does (rule 4)."""
+    text = HEAD + LAYOUTS[layout]
+    edited = added(text.replace("\n", "\r\n"), host=host)
+    assert edited.count("\n") == edited.count("\r\n")
+    assert added(text, host=host) == edited.replace("\r\n", "\n")
 
 
 @given(
@@ -104,7 +132,7 @@ DRAFT = '[hosts."api.bank.example"]\nunpinned = "draft: deserves pins [yet]"  # 
 
 
 def test_first_pins_take_the_place_of_a_drafted_exception() -> None:
-    """Where a draft says that a host has no pins yet, the first pins replace that line, and the rest stays (rule 4)."""
+    """Where a draft says that a host has no pins yet, the first pins replace that line, and the rest stays (rule 5)."""
     text = f'{HEAD}{DRAFT}[hosts."z.example"]\nunpinned = "draft: third party"\n'
     expected = text.replace("42", "43").replace('unpinned = "draft: deserves pins [yet]"  # soon', f'pins = ["{C}"]')
     assert expected == added(text)
@@ -114,7 +142,7 @@ def test_first_pins_take_the_place_of_a_drafted_exception() -> None:
 
 
 def test_exception_of_a_person_is_not_replaced() -> None:
-    """An exception that a person gave a reason for stays, and the policy with both is refused when it is read (rule 4)."""
+    """An exception that a person gave a reason for stays, and the policy with both is refused when it is read (rule 5)."""
     text = HEAD + DRAFT.replace("draft: deserves", "public: deserves")
     assert 'unpinned = "public: deserves pins [yet]"' in added(text)
 

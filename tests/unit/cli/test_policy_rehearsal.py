@@ -70,11 +70,14 @@ def test_version_grows_once_for_several_names() -> None:
 def test_layout_that_is_not_known_is_told(table: str) -> None:
     """A layout in which the day could land elsewhere is refused, with what to write (rule 2)."""
     with pytest.raises(
-        UneditablePolicyError, match=r"(?s)cannot be edited; write it by hand:\n\[keys.api-backup\]\nrehea"
+        UneditablePolicyError,
+        match=r"cannot be edited; add this to the table that is there(, in place of its 'rehearsed')?:\nrehea",
     ):
         _rehearsed(HEAD + table)
 
 
-def test_what_to_write_has_a_name_with_a_dot_in_quotes() -> None:
-    """What a person is told to write is TOML, whatever the key's name."""
-    assert {"keys": {"b.c": {"rehearsed": DAY}}} == tomllib.loads(str(Rehearsal("b.c", DAY)))
+def test_a_document_with_crlf_keeps_its_line_ends() -> None:
+    """A document whose every line ends in CRLF gets the day in a line that does so too."""
+    text = f'{HEAD}[keys.api-backup]\npin = "{A}"\n'
+    edited = _rehearsed(text.replace("\n", "\r\n"))
+    assert _rehearsed(text).replace("\n", "\r\n") == edited

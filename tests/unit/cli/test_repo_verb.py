@@ -146,11 +146,11 @@ def test_what_cannot_be_withdrawn(shell: Shell) -> None:
 
 
 def test_an_override_is_published(shell: Shell) -> None:
-    """An emergency policy shows what is accepted before and after, and is over within 72 hours."""
+    """An emergency policy shows what is accepted and what is accepted beside it, and is over within 72 hours."""
     line = f"repo override repo --host api.bank.com --pin {OTHER} --hours 4"
     out, err = shell(f"{line} --dry-run")
     assert out == "nothing was changed\n"
-    assert f"  before  {PIN}, {BACKUP}\n  after   {OTHER}\n  denied  nothing\n" in err
+    assert f"  accepted       {PIN}, {BACKUP}\n  also accepted  {OTHER}\n  denied         nothing\n" in err
     assert {} == shell.json(f"{line} --dry-run")["lacking"]
     found = shell.json(f"{line} --key alice.key --key bob.key --online-key online.key")
     assert (["override"], True) == (found["published"], found["hosts"][0]["listens"])
@@ -201,6 +201,15 @@ def test_no_policy_yet(tmp_path: Path, shell: Shell) -> None:
     assert "published no policy yet" in shell(f"repo withdraw new {PIN}", code=2)[1]
     assert "holds a repository already" in shell(line, code=2)[1]
     assert "is no repository" in shell("repo status nothing", code=2)[1]
+
+
+@pytest.mark.parametrize(
+    "line", [f"repo withdraw file {PIN}", f"repo override file --host api.bank.com --pin {OTHER} --hours 2"]
+)
+def test_a_file_is_no_repository(shell: Shell, line: str) -> None:
+    """A regular file in the place of the repository is one error, for the commands of a night as well."""
+    (shell.folder / "file").write_text("x")
+    assert ("", "pinscher: error: 'file' is no repository; 'pinscher repo init' makes one\n") == shell(line, code=2)
 
 
 def test_keys_for_everybody(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

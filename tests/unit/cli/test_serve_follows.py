@@ -10,12 +10,15 @@ from pinscher.cli import main
 from pinscher.cli.repository_options import FollowedRepository
 from pinscher.errors import PinningError
 from pinscher.monitor.findings.repository import repository_findings
-from pinscher.updates.errors import ThresholdError
+from pinscher.updates.errors import ThresholdError, UnloggedError
+from pinscher.updates.repository import start_log
 from tests.unit.updates.publisher import Clock, Publisher, Server, policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pinscher.updates import Updater
 
 
 @pytest.fixture
@@ -73,3 +76,26 @@ def test_an_address_and_a_root_go_together(capsys: pytest.CaptureFixture[str]) -
     """A repository cannot be verified without the root that clients came with."""
     assert 2 == main(["serve", "--policy", "x", "--data", "y", "--updates", "https://repository.example"])
     assert "--updates and --updates-root go together" in capsys.readouterr().err
+    assert 2 == main(["serve", "--policy", "x", "--data", "y", "--updates-log", "a+b+c"])
+    assert "--updates-log is the key of the log of --updates, and none was given" in capsys.readouterr().err
+
+
+def test_a_log_has_to_prove_what_is_offered(publisher: Publisher, server: Server, tmp_path: Path) -> None:
+    """With the key of the log its head is known, and a policy that is not in it is refused; what is no key says so."""
+    root = tmp_path / "root.json"
+    root.write_bytes(publisher.root)
+
+    def followed(log: str) -> Updater:
+        updater = FollowedRepository(url=server.address, root=str(root), log=log).updater(None)
+        assert updater is not None
+        return updater
+
+    key = str(start_log(publisher.repository, "pins.example/log"))
+    with pytest.raises(UnloggedError):
+        followed(key).refresh()
+    publisher.publish(policy(2))
+    updater = followed(key)
+    updater.refresh()
+    assert str(updater.state.log_head).startswith("pins.example/log 1 ")
+    with pytest.raises(PinningError, match="is no verifier key"):
+        followed("a+b+c")

@@ -79,6 +79,42 @@ def test_reset_asks_first(arguments: list[str], tmp_path: Path, capsys: pytest.C
     assert 0 == main(["store", "check", *arguments])
 
 
+def test_a_mistyped_key_empties_no_store(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the key's place holds nothing, a store stays as it is until it is said that the key is lost."""
+    mistyped = f"--key=file:{tmp_path / 'keys' / 'typo'}"
+    assert 2 == main(["store", "reset", "--yes", arguments[0], mistyped])
+    told = capsys.readouterr().err
+    assert all(part in told for part in (arguments[0], str(tmp_path / "keys" / "typo"), "--key-is-lost"))
+    assert not (tmp_path / "keys" / "typo").exists()
+    assert 0 == main(["store", "check", *arguments])
+    capsys.readouterr()
+    assert 0 == main(["store", "reset", "--yes", "--key-is-lost", arguments[0], mistyped])
+    assert "empty, with a new key; floor: none was kept\n" in capsys.readouterr().out
+
+
+def test_a_mistyped_store_is_not_begun(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A store that is not there is not begun anew, and the key that was named stays the other store's."""
+    assert 2 == main(["store", "reset", "--yes", "--key-is-lost", str(tmp_path / "typo"), arguments[1]])
+    told = capsys.readouterr().err
+    assert all(part in told for part in (str(tmp_path / "typo"), str(tmp_path / "keys" / "key"), "mkdir -m 700"))
+    assert not (tmp_path / "typo").exists()
+    assert 0 == main(["store", "check", *arguments])
+
+
+def test_a_store_that_was_removed_is_begun_anew_in_an_empty_folder(arguments: list[str], tmp_path: Path) -> None:
+    """Where a store is gone and its key remembers it, an empty folder in its place is begun anew, with the floor."""
+    (tmp_path / "store").rename(tmp_path / "gone")
+    (tmp_path / "store").mkdir(mode=0o700)
+    assert 2 == main(["store", "show", *arguments])
+    assert 0 == main(["store", "reset", "--yes", *arguments])
+    with SealedStore.open(tmp_path / "store", KeptKey(KeyFile(str(tmp_path / "keys" / "key")))) as store:
+        assert {"policy": (0, 7)} == store.floor
+
+
 @pytest.mark.parametrize("text", ["", "file", "file:", "vault:x", "keyring"])
 def test_an_odd_key_is_a_usage_error(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A key whose place is none of the six is a usage error that lists them."""

@@ -119,6 +119,24 @@ def test_an_address_that_is_none(publisher: Publisher, address: str, capsys: pyt
     assert "the address of a repository" in capsys.readouterr()[1]
 
 
+def test_an_address_begins_with_its_scheme(publisher: Publisher, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name where an address is wanted is told what an address begins with."""
+    assert 2 == run(["update", "--repository", "notaurl", "--root", "root.json", "--data", "data"])
+    assert "the address of a repository begins with https://, found 'notaurl'" in capsys.readouterr()[1]
+
+
+@pytest.mark.parametrize(("output", "told"), [(".", "it is a folder"), ("nosuch/pins.json", "its folder does not")])
+def test_an_output_that_cannot_be_is_refused_before_anything_is_taken(
+    server: Server, tmp_path: Path, output: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the policy could not be written, nothing is fetched and nothing kept: one error, exit 2."""
+    assert 2 == run(words(server, "--output", output))
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))
+    assert err.startswith(f"pinscher: error: cannot write '{output}': {told}")
+    assert (0, False) == (server.asked.total(), (tmp_path / "data").exists())
+
+
 def test_a_root_that_is_none(publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A root that cannot be read is told."""
     (tmp_path / "root.json").write_text("{}")

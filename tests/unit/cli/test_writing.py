@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pinscher.cli.writing import UnwritableFileError, replace_file
+from pinscher.cli import main
+from pinscher.cli.writing import UnwritableFileError, check_outputs, known_content, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +53,58 @@ def test_missing_directory_is_told(tmp_path: Path) -> None:
     """A file in a directory that is not there is one clear error."""
     with pytest.raises(UnwritableFileError, match="no such file or directory"):
         replace_file(tmp_path / "none" / "pins.toml", b"new", expected=None)
+
+
+@pytest.mark.parametrize("name", ["pipe", "link", "/dev/null", "folder"])
+def test_what_is_no_regular_file_is_not_replaced(name: str, tmp_path: Path) -> None:
+    """A pipe, a device and a folder are refused by name before anything is read from them, and through a link too."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "folder").mkdir()
+    for call in (known_content, lambda path: replace_file(path, b"new", expected=None)):
+        with pytest.raises(UnwritableFileError, match=rf"{name}': it is (no regular file|a folder)"):
+            call(tmp_path / name)
+    assert {"pipe", "link", "folder"} == set(os.listdir(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("loop", "symbolic links"), ("a\0b", "holds a NUL"), ("no/x", "folder does")]
+)
+def test_a_name_that_leads_nowhere_is_refused_at_the_start(name: str, told: str, tmp_path: Path) -> None:
+    """A loop of links, a NUL in a name and a folder that is missing are one clear error before anything is done."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UnwritableFileError, match=told):
+        check_outputs({"--svg": str(tmp_path / name)})
+
+
+KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+PLAN = ["plan", "a.example", "--refresh", "24"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ([*PLAN, "--svg", "one", "--ics", "./one"], "--svg and --ics name one file, './one'"),
+        ([*PLAN, "--svg", "-"], "invalid value for '--svg': expected the name of a file, and '-' is none"),
+        ([*PLAN, "--svg", "pipe"], "cannot write 'pipe': it is no regular file"),
+        ([*PLAN, "--svg", "one", "--ics", "pipe"], "cannot write 'pipe': it is no regular file"),
+        (["embed", "x", "--root", "x", "--python", "x.py", "--json-resource", "x.py"], "--json-resource name one file"),
+        (["discover", "pipe", "--policy-out", "-"], "invalid value for '--policy-out'"),
+        (["discover", "pipe", "--policy-out", "there.toml"], "'there.toml': it exists, and is not overwritten"),
+        (["pin", "there.toml", "--write", "pipe"], "cannot write 'pipe': it is no regular file"),
+        (["lab", "run", "--junit", "pipe", "--", "false"], "cannot write 'pipe': it is no regular file"),
+        (["log", "verify", ".", "--head", "pipe", "--key", KEY], "cannot write 'pipe': it is no regular file"),
+        (["update", "--repository=https://a.example", "--root=x", "--data=d", "--output=pipe"], "cannot write 'pipe'"),
+    ],
+)
+def test_outputs_that_cannot_all_be_written_are_refused_at_the_start(
+    line: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One file for two outputs, '-', a pipe, and a draft in place of a file are refused, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    (tmp_path / "there.toml").write_bytes(b"mine")
+    assert 2 == main(line)
+    said = capsys.readouterr()
+    assert ("", True) == (said.out, told in said.err), said.err
+    assert ({"pipe", "there.toml"}, b"mine") == (set(os.listdir(tmp_path)), (tmp_path / "there.toml").read_bytes())

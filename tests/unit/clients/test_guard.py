@@ -337,6 +337,64 @@ def test_a_proxy_that_reads_the_request_is_clear_text(clear: TlsServer) -> None:
     assert (Past.CLEAR_TEXT, HOST) == (finding.past, finding.host)
 
 
+def _by_requests(url: str, context: ssl.SSLContext) -> int:
+    import requests
+
+    from pinscher.clients.requests import PinnedAdapter
+
+    with requests.Session() as session:
+        session.trust_env = False
+        session.mount("https://", PinnedAdapter(context))
+        return session.get(url, allow_redirects=False, timeout=10).status_code
+
+
+def _by_httpx(url: str, context: ssl.SSLContext) -> int:
+    import httpx
+
+    with httpx.Client(verify=context, trust_env=False) as client:
+        return client.get(url).status_code
+
+
+def _by_httpx_in_asyncio(url: str, context: ssl.SSLContext) -> int:
+    import httpx
+
+    async def get() -> int:
+        async with httpx.AsyncClient(verify=context, trust_env=False) as client:
+            return (await client.get(url)).status_code
+
+    return asyncio.run(get())
+
+
+@pytest.mark.parametrize("ask_by", [_by_requests, _by_httpx, _by_httpx_in_asyncio])
+def test_a_redirect_that_nobody_follows_is_an_answer(ask_by: Callable[[str, Any], int]) -> None:
+    """A client that was told to follow no redirect, or follows none by itself, is given the redirect to read."""
+    context = pinscher.PinnedContext(policy(), trust=ROOT.pem)
+    with TlsServer(HELD) as server, pinscher.guard(policy()) as guard:
+        status = ask_by(f"https://{HOST}:{server.port}/redirect?to=https://unpinned.invalid:1/", context)
+        assert (307, ()) == (status, guard.findings)
+
+
+@pytest.mark.parametrize("named", [("newurl",), ("headers", "newurl")], ids=" ".join)
+def test_a_handler_of_ones_own_may_name_its_arguments(named: tuple[str, ...]) -> None:
+    """A urllib handler that hands a redirect on by keywords is looked at like any other."""
+    import email.message
+
+    names = ("req", "fp", "code", "msg", "headers", "newurl")
+    values = (
+        urllib.request.Request(f"https://{HOST}/"),
+        None,
+        302,
+        "Found",
+        email.message.Message(),
+        "https://x.test/",
+    )
+    given = dict(zip(names, values, strict=True))
+    by_place = [given[name] for name in names if name not in named]
+    with pinscher.guard(policy()) as guard, pytest.raises(UnguardedConnectionError):
+        urllib.request.HTTPRedirectHandler().redirect_request(*by_place, **{name: given[name] for name in named})
+    assert [Past.REDIRECT] == [finding.past for finding in guard.findings]
+
+
 def test_when_the_last_guard_stops_every_hook_is_gone() -> None:
     """After the last guard the standard library and the clients are what they were."""
     import requests.sessions
@@ -365,6 +423,21 @@ except UnguardedConnectionError as error:
 """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert "clear-text\n" == told.stdout
+
+
+def test_asking_whether_a_client_is_there_blinds_no_guard() -> None:
+    """A client of which somebody asked before whether it is installed is hooked all the same."""
+    program = f"""
+import importlib.util, sys
+import pinscher
+guard = pinscher.guard(pinscher.Policy.loads({policy().to_toml()!r}))
+assert "urllib.request" not in sys.modules
+importlib.util.find_spec("urllib.request")
+import urllib.request
+print(hasattr(urllib.request.HTTPRedirectHandler.redirect_request, "_pinscher_guard"))
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert "True\n" == told.stdout
 
 
 def test_the_list_of_what_it_cannot_see_is_published() -> None:

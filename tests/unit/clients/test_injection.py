@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
 import socket
 import ssl
 import tempfile
@@ -18,10 +19,12 @@ import pinscher
 from pinscher.clients import injection
 from pinscher.lab.authority import Authority
 from pinscher.lab.server import TlsServer
-from pinscher.tls.settings import GenuineContext
+from pinscher.tls import injected
+from pinscher.tls.settings import GenuineContext, c_descriptor
+from tests.programs import said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HOST = "localhost"
 SECRET = b"password=correct horse battery staple"
@@ -382,3 +385,159 @@ def test_somebody_elses_patch_is_left_where_it_is(scene: Scene, monkeypatch: pyt
     with pytest.raises(pinscher.InsecureContextError, match="_wrap_socket"):
         pinscher.inject(scene.policy())
     assert [] == injection._INJECTIONS
+
+
+# What other threads do to a context while a connection is made of it.
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> list[threading.Thread]:
+    """Have another thread change something at the moment at which the C level makes a connection; return the thread."""
+    make, threads = injected.ORIGINALS["_wrap_socket"], []
+
+    def making(*arguments: Any, **options: Any) -> Any:
+        thread = threading.Thread(target=change)
+        threads.append(thread)
+        thread.start()
+        # As long as the setting waits, which is until the connection was made.
+        thread.join(0.2)
+        return make(*arguments, **options)
+
+    monkeypatch.setitem(injected.ORIGINALS, "_wrap_socket", making)
+    return threads
+
+
+def test_a_context_that_is_switched_off_meanwhile_verifies_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that takes verification away while a connection is made has to wait: a forged chain is not believed."""
+    authority = scene.root.intermediate("Lab Intermediate")
+    pin = pinscher.Pin.of(authority.certificate)
+    policy = pinscher.Policy.loads(f'format = 1\nname = "b"\nversion = 1\n[hosts."{HOST}"]\npins = ["{pin}"]\n')
+    server, context = scene.serve(authority.forged_issuer(HOST)), scene.plain()
+
+    def switch_off() -> None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+
+    with injection.injected(policy):
+        threads = _meanwhile(monkeypatch, switch_off)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            talk(context, server)
+        threads[0].join()
+        assert ssl.CERT_NONE is context.verify_mode
+    server.wait_idle()
+    assert 0 == server.application_bytes
+
+
+def test_a_setting_that_is_made_meanwhile_is_not_lost(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that has host names checked while a connection without the check is made has them checked for good."""
+    context = scene.plain()
+    context.check_hostname = False
+    with injection.injected(scene.policy()):
+        threads = _meanwhile(monkeypatch, lambda: setattr(context, "check_hostname", True))
+        talk(context, scene.serve())
+        threads[0].join()
+    assert context.check_hostname
+
+
+def test_a_setting_that_reaches_past_every_setting_is_seen(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code of this process that takes verification away at the C level has its connection refused."""
+    context, server = scene.plain(), scene.serve()
+    context.check_hostname = False
+    c_level = c_descriptor("verify_mode")
+
+    with injection.injected(scene.policy()):
+        make = injected.ORIGINALS["_wrap_socket"]
+
+        def making(*arguments: Any, **options: Any) -> Any:
+            c_descriptor("check_hostname").__set__(context, False)
+            c_level.__set__(context, ssl.CERT_NONE)
+            return make(*arguments, **options)
+
+        monkeypatch.setitem(injected.ORIGINALS, "_wrap_socket", making)
+        with pytest.raises(pinscher.PinMismatchError, match="verifies no certificate"):
+            talk(context, server)
+    server.wait_idle()
+    assert 0 == server.application_bytes
+
+
+def test_the_settings_are_the_standard_librarys_own_again(scene: Scene) -> None:
+    """Injection stands in front of three settings, and puts back what was there."""
+    names = ("verify_mode", "check_hostname", "options")
+    before = [vars(GenuineContext).get(name) for name in names]
+    with injection.injected(scene.policy()):
+        assert not [name for name, one in zip(names, before, strict=True) if vars(GenuineContext).get(name) is one]
+    assert before == [vars(GenuineContext).get(name) for name in names]
+
+
+@pytest.mark.parametrize("is_injected", [False, True], ids=["plain", "injected"])
+def test_a_connection_that_was_refused_can_be_tried_again(scene: Scene, is_injected: bool) -> None:
+    """A socket whose server was not there yet connects when it is asked once more, as without injection."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        nobody = reserved.getsockname()
+    server = scene.serve()
+    with contextlib.ExitStack() as stack:
+        if is_injected:
+            stack.enter_context(injection.injected(scene.policy()))
+        secured = stack.enter_context(scene.plain().wrap_socket(socket.socket(), server_hostname=HOST))
+        with pytest.raises(ConnectionRefusedError):
+            secured.connect(nobody)
+        secured.connect(server.address)
+        secured.sendall(SECRET)
+        assert SECRET == secured.recv(len(SECRET))
+
+
+@pytest.mark.parametrize("before", ["plain", "left alone", "pinned"])
+@pytest.mark.parametrize("after", ["left alone", "pinned"])
+def test_a_session_that_an_application_kept_disturbs_nobody(scene: Scene, before: str, after: str) -> None:
+    """A session from before an injection, or before another policy, leads to a handshake and never to an error."""
+    server, context = scene.serve(), scene.plain()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    alone = pinscher.Policy.loads(f'format = 1\nname = "b"\nversion = 1\n[hosts.{HOST}]\nunpinned = "a test"\n')
+    with contextlib.ExitStack() as stack:
+        if before != "plain":
+            stack.enter_context(injection.injected(alone if before == "left alone" else scene.policy()))
+        session = _session_after(context, server, None)
+        stack.enter_context(injection.injected(alone if after == "left alone" else scene.policy()))
+        assert _session_after(context, server, session) is not None
+
+
+def _session_after(context: ssl.SSLContext, server: TlsServer, session: Any) -> Any:
+    """Send the secret, and return the session of the connection that did."""
+    with socket.create_connection(server.address, timeout=10) as plain:
+        with context.wrap_socket(plain, server_hostname=HOST, session=session) as secured:
+            secured.sendall(SECRET)
+            assert SECRET == secured.recv(len(SECRET))
+            return secured.session
+
+
+FORKING = """
+import os, signal, ssl, threading, warnings
+warnings.simplefilter("ignore")
+import pinscher
+from pinscher.clients import injection
+injection.inject(pinscher.Policy.loads({policy!r}))
+context, over = ssl.create_default_context(), threading.Event()
+def make_one():
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+def make():
+    while not over.is_set():
+        make_one()
+make_one()  # The interpreter's own first search of a codec takes a lock that a child would wait for.
+thread = threading.Thread(target=make, daemon=True); thread.start()
+ends = []
+for _ in range(40):
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        make_one()
+        os._exit(0)
+    ends.append(os.waitpid(child, 0)[1])
+over.set(); thread.join(); print(ends.count(0))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_that_is_made_at_any_moment_connects(scene: Scene) -> None:
+    """A process that forks while another of its threads makes connections has children that make connections too."""
+    assert "40" == said(FORKING.format(policy=scene.policy().to_toml()), is_measured=False)

@@ -225,10 +225,10 @@ def test_android_archive_of_two_configurations_is_refused(choices: Choices) -> N
 
 def test_android_zip_bomb_is_bounded(choices: Choices) -> None:
     """A member that inflates beyond its bound is refused before it is inflated, in little time."""
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UnreadableFileError, match="octets"):
         ANDROID.read(package(("res/xml/bomb.xml", bytes(64 * 1024 * 1024))), choices)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 Node = tuple[str, dict[str, str], list["Node"], str]
@@ -281,9 +281,9 @@ def test_android_package_built_by_aapt_yields_its_pins_in_a_second(
         cwd=tmp_path, check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     content = (tmp_path / "app.apk").read_bytes()
-    started = time.monotonic()
+    started = time.process_time()
     read = ANDROID.read(content, choices).policy
-    assert time.monotonic() - started <= 1
+    assert time.process_time() - started <= 1
     assert {"**.bank.com", "shop.org", "a.bank.com"} == {entry.host for entry in read.hosts}
     agree(wanted, oracle(ANDROID.write(read, choices)), ("bank.com", "a.bank.com", "z.a.bank.com", "shop.org"))
 

@@ -126,6 +126,9 @@ def test_errors_and_weakenings_are_values() -> None:
     unreadable = UnreadableFileError("x", "reason", line=3)
     assert loss.losses == pickle.loads(pickle.dumps(loss)).losses
     assert str(unreadable) == str(pickle.loads(pickle.dumps(unreadable)))
+    named = unreadable.of("a\x1b.xml")
+    assert ("a\\x1b.xml: x file, line 3: reason", "a\x1b.xml") == (str(named), named.source)
+    assert str(named) == str(pickle.loads(pickle.dumps(named)))
     assert isinstance(loss, PinningError)
     assert isinstance(unreadable, PinningError)
     with pytest.raises(ValueError, match="nonsense"):

@@ -73,10 +73,10 @@ def understated() -> bytes:
 )
 def test_archive_beyond_a_bound_is_refused(content: bytes, told: str) -> None:
     """Doubled, encrypted, damaged and exploding members are refused in little time."""
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UnreadableFileError, match=told):
         everything(content)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def chunk(kind: int, body: bytes, header: int = 8) -> bytes:

@@ -118,10 +118,10 @@ def test_okhttp_hostile_source_is_one_clear_error(source: bytes, choices: Choice
 def test_okhttp_error_tells_the_line_and_long_source_is_read_in_time(choices: Choices) -> None:
     """Twenty thousand calls are read in little time, and the line of a broken one is told."""
     calls = "".join(f'.add("h{number}.com", "{ONE}")\n' for number in range(20_000))
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UnreadableFileError, match="line 20002: "):
         OKHTTP.read(f"CertificatePinner\n{calls}.add(HOST, X)".encode(), choices)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 PINNER = """package okhttp3;

@@ -72,6 +72,7 @@ class World:
         named: dict[str, Any] = {
             "root": self.publisher.root, "store": self.folder / "store", "trust": self.root.pem, "intervals": QUICK,
             "on_event": self.events.append, "report": self.reported.append, "most_patience": 0.2,
+            "heal_seconds": 20.0,
         } | settings  # fmt: skip
         made = pinscher.Keeper(self.repository.address, **named)
         self.stack.callback(made.close)

@@ -182,7 +182,7 @@ def test_a_collector_that_hangs_delays_nothing(world: World) -> None:
 
     def hanging(conversation: Conversation) -> None:
         conversation.secure()
-        gone.wait(20)
+        gone.wait(120)
 
     with TlsServer(world.collecting, protocol=hanging) as server:
         world.publish(2, "a", more=world.channel(server.port).replace('["refresh", "override"]', '["abort"]'))
@@ -191,10 +191,10 @@ def test_a_collector_that_hangs_delays_nothing(world: World) -> None:
         began = time.monotonic()
         for _ in range(20):
             refuse(world, keeper)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         before = time.monotonic()
         keeper.close(0.5)
-        assert time.monotonic() - before < 3
+        assert time.monotonic() - before < 15
         gone.set()
     vault = world.folder / "store" / "reports-0"
     assert [Kind.REPORT] == [Kind.REPORT for name in os.listdir(vault) if ".reports." in name]

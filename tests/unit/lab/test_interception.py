@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import importlib
 import os
@@ -120,14 +121,19 @@ def test_what_is_not_http_is_read_too(proxy: Interceptor, root: Authority, inter
 
 def test_messages_of_a_websocket_are_read(proxy: Interceptor, root: Authority, intermediate: Authority) -> None:
     """What a client sends through a WebSocket is on record after its opening request."""
-    websockets = importlib.import_module("websockets.sync.client")
+    websockets = importlib.import_module("websockets.asyncio.client")
+
+    async def say(context: ssl.SSLContext, way: str) -> str:
+        """Send the password and return what comes back."""
+        async with websockets.connect("wss://chat.test/room", ssl=context, proxy=way) as client:
+            await client.send("pa55word")
+            return str(await client.recv())
+
     with (
         TlsServer(intermediate.issue("chat.test"), protocol="websocket") as chat,
         Interceptor(routes={"chat.test": chat.address}, upstream_ca=root.pem) as other,
     ):
-        with websockets.connect("wss://chat.test/room", ssl=unpinned(other), proxy=other.url) as client:
-            client.send("pa55word")
-            assert client.recv() == "pa55word"
+        assert "pa55word" == asyncio.run(say(unpinned(other), other.url))
         other.wait_idle()
         read = next(flow for flow in other.flows() if flow.kind == "request")
     assert ("/room", b"pa55word") == (read.path, read.body)
@@ -220,7 +226,9 @@ def test_a_proxy_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "mitmdump"
     path.write_text(f"#!/bin/sh\n{program}\n")
     path.chmod(0o700)
-    said = r"did not start within 30 seconds" + (r"\n  no \\x1b\[31mway$" if "echo" in program else "$")
+    said = (
+        r"did not start and ended with exit code 1\n  no \\x1b\[31mway$" if "echo" in program else r"with exit code 3$"
+    )
     with pytest.raises(InterceptionError, match=said):
         Interceptor(mitmdump=path).__enter__()
     assert [] == list(temporary.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,6 +122,31 @@ def test_the_servers_are_asked_again_at_the_end() -> None:
     played = play(case(rogue), contestant(keeps, at_close=lambda: send(kept[0])))
     assert Result.FAILED is played.result
     assert played.reason.startswith("the client refused, and later sent ")
+
+
+def test_a_goodbye_of_the_visit_before_is_no_leak() -> None:
+    """Rule 4: what a client still had to say to a server that it was right to accept is not held against it."""
+
+    def twice(stage: Stage) -> Sequence[Visit]:
+        first = visit(stage)
+        return [first, replace(first, expected=Outcome.NO_MATCHING_PIN)]
+
+    def lingers(visited: Visit) -> Reply:
+        if not visited.is_allowed:
+            return refuses(visited)
+        secured = connected(visited)
+        secured.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        secured.recv(1)
+
+        def part() -> None:
+            with secured:
+                secured.sendall(b"GET /goodbye HTTP/1.1\r\nConnection: close\r\n\r\n")
+
+        threading.Timer(0.05, part).start()
+        return Reply(accepted=True)
+
+    played = play(case(twice), contestant(lingers))
+    assert (Result.PASSED, "") == (played.result, played.reason)
 
 
 def test_a_handshake_alone_leaks_nothing() -> None:

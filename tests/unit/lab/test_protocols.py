@@ -243,13 +243,18 @@ def test_postgres_stripped(held: HeldCertificate) -> None:
 
 def test_websocket(held: HeldCertificate, trusting: ssl.SSLContext) -> None:
     """A WebSocket server sends back messages of every length and answers a ping."""
-    websockets = importlib.import_module("websockets.sync.client")
-    with TlsServer(held, protocol="websocket") as server:
-        with websockets.connect(f"wss://localhost:{server.port}/", ssl=trusting, proxy=None) as client:
+    websockets = importlib.import_module("websockets.asyncio.client")
+
+    async def converse(port: int) -> None:
+        """Send, receive and ping in one thread: the synchronous client uses one TLS object in two."""
+        async with websockets.connect(f"wss://localhost:{port}/", ssl=trusting, proxy=None) as client:
             for length in (5, 200, 70_000):
-                client.send(b"x" * length)
-                assert length == len(client.recv())
-            assert client.ping().wait(10)
+                await client.send(b"x" * length)
+                assert length == len(await client.recv())
+            await asyncio.wait_for(await client.ping(), 10)
+
+    with TlsServer(held, protocol="websocket") as server:
+        asyncio.run(converse(server.port))
         assert only(server).error is None
 
 

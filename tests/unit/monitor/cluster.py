@@ -39,7 +39,8 @@ SENDERS = 6
 TAKEOVER = 2
 _PATIENCE = 60.0
 """Seconds without progress after which nothing more is waited for."""
-_NEVER = timedelta(days=365)
+_LATER = timedelta(days=1)
+"""When everything is due before the run makes it so: later than the run, and not later than the workers' interval."""
 _ANSWERED = (http.client.HTTPException, OSError)
 
 
@@ -161,7 +162,7 @@ class Run:
         monitor = await Monitor.open(database, Policy.loads(policy), _never, settings=Settings())
         await monitor.begin(endpoints)
         async with database.writing() as connection:
-            await connection.execute(update(looks).values(due=millis(datetime.now(UTC) + _NEVER)))
+            await connection.execute(update(looks).values(due=millis(datetime.now(UTC) + _LATER)))
         token = await monitor.tokens.make(Role.APPLICATION, "bank-app", at=datetime.now(UTC))
         await database.close()
         return token

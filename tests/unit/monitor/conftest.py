@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-from tests.conformance.postgresql import PASSWORD, USER, cluster, programs
+from tests.conformance.postgresql import cluster
 from tests.unit.monitor.nats_server import NatsServer, nats_server, program
+from tests.unit.monitor.postgresql import address_of, installed
 
 
 @pytest.fixture(scope="session")
@@ -30,20 +29,9 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """Run a PostgreSQL server of one's own, and return the address of its database."""
-    where = programs()
-    if where is None:
-        if "CI" in os.environ:
-            pytest.fail("install a PostgreSQL server: Debian's package is postgresql")
-        pytest.skip("no PostgreSQL server is installed")
-    with cluster(where) as made, made.serving(Authority.root().issue("127.0.0.1")) as server:
-        # Whoever does not read the log of every statement stops the server.
-        stream = server._process.stderr
-        assert stream is not None
-        reader = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(stream.fileno(), 65536), b"")])
-        reader.start()
-        yield f"postgresql+asyncpg://{USER}:{PASSWORD}@127.0.0.1:{server.port}/postgres?ssl=require"
-        server._process.send_signal(signal.SIGINT)
-        reader.join()
+    where = installed()
+    with cluster(where) as made, made.serving(Authority.root().issue("127.0.0.1")) as server, server.unread():
+        yield address_of(server)
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,9 @@ def program() -> str | None:
 class NatsServer:
     """A server on the loopback, on one port for as long as its directory is there."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, max_payload: int = 2**20) -> None:
         self.directory = directory
+        self.max_payload = max_payload
         self.port = -1
         self.start()
 
@@ -36,7 +37,7 @@ class NatsServer:
     def start(self) -> None:
         """Start, on the port of the last time if there was one, and wait until it takes connections."""
         (self.directory / "nats.conf").write_text(
-            f'host: "127.0.0.1"\nport: {self.port}\nserver_name: "loopback"\n'
+            f'host: "127.0.0.1"\nport: {self.port}\nserver_name: "loopback"\nmax_payload: {self.max_payload}\n'
             f'jetstream {{ store_dir: "{self.directory}", max_file_store: 2147483648, max_memory_store: 1048576 }}\n'
             f'authorization {{ user: "{USER}", password: "{PASSWORD}" }}\n'
         )
@@ -62,10 +63,10 @@ class NatsServer:
 
 
 @contextlib.contextmanager
-def nats_server() -> Iterator[NatsServer]:
-    """Run a server, and remove its directory afterwards."""
+def nats_server(*, max_payload: int = 2**20) -> Iterator[NatsServer]:
+    """Run a server that takes so many octets at once, and remove its directory afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="pinscher-nats-"))
-    server = NatsServer(directory)
+    server = NatsServer(directory, max_payload=max_payload)
     try:
         yield server
     finally:

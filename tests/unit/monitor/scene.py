@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pinscher.lab.authority import Authority, HeldCertificate
 from pinscher.monitor.findings import History, Sighting
+from pinscher.monitor.monitor import Monitor, Settings
 from pinscher.policy import Policy
 from pinscher.probe import Endpoint
 from pinscher.verdict import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pinscher.monitor.database import Database
     from pinscher.pin import Pin
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -77,3 +83,26 @@ def issue(authority: Authority, *, days: float = 60, **rest: object) -> HeldCert
     """Issue the host's certificate for so many days from the fixed moment on, 90 in all."""
     end = AT + days * DAY
     return authority.issue(HOST, not_before=end - 90 * DAY, not_after=end, **rest)  # type: ignore[arg-type]
+
+
+def looks_at_nothing(_: object) -> Any:
+    """Stand for a monitor's look in a test that has none."""
+    raise AssertionError("nothing is looked at")
+
+
+async def begun(database: Database, policy: Policy, **settings: Any) -> tuple[Monitor, Clock]:
+    """Begin a monitor that looks at nothing, on a clock that the test sets."""
+    clock = Clock()
+    monitor = await Monitor.open(database, policy, looks_at_nothing, settings=Settings(**settings), now=clock)
+    await monitor.begin()
+    return monitor, clock
+
+
+@contextlib.asynccontextmanager
+async def taking_in(monitor: Monitor) -> AsyncIterator[None]:
+    """Have a monitor's intake write until the block ends."""
+    task = asyncio.create_task(monitor.intake.run())
+    try:
+        yield
+    finally:
+        task.cancel()

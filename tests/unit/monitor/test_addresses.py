@@ -102,7 +102,8 @@ def test_no_error_of_the_command_tells_a_password(
 ) -> None:
     """Each address that is wrong or not there ends the command, with a reason and without the address."""
     (tmp_path / "pins.toml").write_text(PINS)
-    whole = ["serve", "--policy", str(tmp_path / "pins.toml"), "--data", str(tmp_path / "data"), *arguments]
+    kept = [] if "--database" in arguments else ["--data", str(tmp_path / "data")]
+    whole = ["serve", "--policy", str(tmp_path / "pins.toml"), *kept, *arguments]
     assert 2 == run([*whole, "--listen", "127.0.0.1:0"])
     told = capsys.readouterr()
     assert said in told.err

@@ -307,7 +307,7 @@ async def test_a_route_that_was_removed_takes_its_messages_along(database: Datab
 
 
 async def test_what_is_noted_is_forgotten(database: Database) -> None:
-    """The notes about events go an hour later, and the events are not told again."""
+    """The notes about events go an hour later, the events are not told again, and what was told is noted while it is open."""
     scene = Scene(database, TEAM + "repeats = 0")
     await scene.find("unreachable")
     assert 1 == len(await scene.turn())
@@ -318,6 +318,10 @@ async def test_what_is_noted_is_forgotten(database: Database) -> None:
     assert 1 == len(await scene.turn(HOUR))
     scene.clock.at += 2 * DAY
     await scene.turn()
+    assert 1 == await scene.count(tables.told)
+    await scene.find()
+    await scene.turn()
+    await scene.turn(2 * DAY)
     assert 0 == await scene.count(tables.told)
 
 

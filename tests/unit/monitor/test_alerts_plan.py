@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinscher.monitor.alerts.notices import Notice
+from pinscher import monitor
+from pinscher.monitor.alerts.notices import Notice, notice_of
 from pinscher.monitor.alerts.plan import LARGEST_FILE, InvalidAlertsError, Plan
 from pinscher.monitor.findings import Severity
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pinscher.monitor.findings.names import ENDPOINT_RULES, EVERY_RULE
 
 SECRET = "json://user:hunter2@alerts.example/T0KEN"
 
@@ -55,6 +56,32 @@ def test_a_filter_takes_away(line: str, wanted: dict[str, object], other: dict[s
     """By severity, rule, host, application, and whether the end is told."""
     route = plan(line).routes[0]
     assert (True, False) == (route.wants(notice(**wanted)), route.wants(notice(**other)))
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("pin-missmatch", "found 'pin-missmatch'; did you mean 'pin-mismatch'?"),
+        ("incidents", "did you mean 'incident'?"),
+        ("\\u001b[2Jred", "found '\\x1b[2Jred'"),
+    ],
+)
+def test_a_rule_that_no_finding_has_is_an_error(named: str, said: str) -> None:
+    """A misspelled rule would be a route that is silent for ever, and is refused with the nearest one there is."""
+    with pytest.raises(InvalidAlertsError) as caught:
+        plan(f'rules = ["new-issuer", "{named}"]')
+    assert "routes.team.rules[1]" == caught.value.place
+    assert said in str(caught.value)
+
+
+def test_every_rule_of_the_monitor_can_be_asked_for() -> None:
+    """Whatever a finding can be called in the monitor's code is a rule that a route can name, and stands in the manual."""
+    code = [*(Path(monitor.__file__).parent / "findings").glob("*.py"), Path(monitor.__file__).parent / "reloading.py"]
+    written = {name for one in code for name in re.findall(r'rule="([a-z-]+)"', one.read_text(encoding="utf-8"))}
+    assert written <= EVERY_RULE
+    assert written >= {*ENDPOINT_RULES, "clients-silent", "policy-refused"}
+    manual = (Path(__file__).parents[3] / "docs/reference/monitor.md").read_text(encoding="utf-8")
+    assert EVERY_RULE == set(re.findall(r"^\| `([a-z-]+)` \| (?:critical|warning|notice)", manual, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
@@ -130,3 +157,44 @@ def test_whatever_the_file_holds_the_answer_is_a_plan_or_its_error(content: byte
     """No other error comes out."""
     with contextlib.suppress(InvalidAlertsError):
         Plan.loads(b'format = 1\n[routes.a]\nurls = ["json://x"]\n' + content, {})
+
+
+KEY = "key sha256/" + "A" * 43 + "= for "
+
+
+@pytest.mark.parametrize(
+    ("listed", "subject", "is_wanted"),
+    [
+        ("**.bank.example", f"{KEY}api.bank.example", True),
+        ("api.bank.example", f"{KEY}*.bank.example", True),
+        ("api.bank.example", f"{KEY}**.bank.example", True),
+        ("*.bank.example", f"{KEY}**.api.bank.example", True),
+        ("**.api.bank.example", f"{KEY}*.bank.example", True),
+        ("bank.example", f"{KEY}*.bank.example", False),
+        ("*.bank.example", f"{KEY}**.a.b.bank.example", False),
+        ("**.bank.example", f"{KEY}api.shop.example", False),
+        ("api.bank.example", "api.bank.example:443, all vantage points", True),
+        ("api.bank.example", "api.bank.example:443, its TLSA records", True),
+        ("api.bank.example", "api.bank.example:443, its certificate in logs", True),
+        ("api.bank.example", "api.bank.example:443 from frankfurt", True),
+        ("2001:db8::1", "[2001:db8::1]:443, its TLSA records", True),
+        ("api.shop.example", "api.bank.example:443, all vantage points", False),
+        ("api.bank.example", "clients of app host **.bank.example", True),
+        ("api.bank.example", "clients of app host **.shop.example", False),
+        ("api.bank.example", f"clients of app host **.{'a' * 10}~{'0' * 32}", False),
+        ("api.bank.example", "entry 7 of log Argon", False),
+        ("api.bank.example", "clients of app many hosts", True),
+        ("api.bank.example", "clients of app many policy versions", False),
+    ],
+)
+def test_a_route_hears_all_about_its_hosts(listed: str, subject: str, *, is_wanted: bool) -> None:
+    """A certificate that was issued, vantage points, logs and TLSA records are about hosts, and so is an entry over them."""
+    row = SimpleNamespace(id=1, severity=3, rule="ct-foreign-ca", subject=subject, cause="", said="", advice="")
+    told = notice_of(row, what="opened", at=0)  # type: ignore[arg-type]
+    assert is_wanted == plan(f'hosts = ["{listed}"]').routes[0].wants(told)
+
+
+def test_the_longest_entry_of_a_policy_fits_its_column() -> None:
+    """A notice about it is stored, and so is every other that is written with it."""
+    long = f"**.{'.'.join(['a' * 62] * 4)}"
+    assert (254, 253) == (len(long), len(notice(host=long).row["host"]))

@@ -22,9 +22,10 @@ from pinscher.monitor.database import Database
 from pinscher.monitor.errors import DatabaseUnusableError, NotStoredError
 from pinscher.monitor.intake import Accepted, Intake
 from pinscher.monitor.tables import reports
-from tests.conformance.postgresql import PASSWORD, USER, Server, _free_port, cluster, programs
+from tests.conformance.postgresql import PASSWORD, USER, Server, _free_port, cluster
 from tests.unit.monitor.cluster import WORKERS, Run
 from tests.unit.monitor.nats_server import PASSWORD as NATS_PASSWORD
+from tests.unit.monitor.postgresql import installed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,9 +56,7 @@ def test_losing_any_process_loses_no_accepted_report_and_no_due_look(
 @pytest.mark.anyio
 async def test_a_database_that_is_stopped_and_started_again_loses_nothing(nats: NatsServer) -> None:
     """While PostgreSQL is down a report is acknowledged by the stream, or refused without one; when it is up, all are stored."""
-    where = programs()
-    assert where is not None
-    with cluster(where) as made:
+    with cluster(installed()) as made:
         server = _Database(made)
         database = await Database.open(database_url(server.url))
         broker, line = ReportLine.at(nats.url, Intake(database).commit, patience=timedelta(seconds=4))

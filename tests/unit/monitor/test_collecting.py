@@ -12,13 +12,27 @@ from sqlalchemy import func, select, text
 from pinscher.monitor.client_alarms import ALARMS
 from pinscher.monitor.clients import Client, Radius, blast_radius
 from pinscher.monitor.errors import MonitorError, NotStoredError, UnknownRecordError, UnreadableReportError
+from pinscher.monitor.findings.finding import Finding, Severity
 from pinscher.monitor.intake import MOST_WAITING, Accepted
 from pinscher.monitor.monitor import Monitor
 from pinscher.monitor.tables import certificates, findings, heartbeats, reports
 from pinscher.monitor.triage import MOST_GOING_ON
 from pinscher.monitor.views import Views
 from pinscher.pin import Pin
-from tests.unit.monitor.scene import AT, DAY, HOST, HOUR, Clock, chain_of, issue, policy_of, root
+from tests.unit.monitor.scene import (
+    AT,
+    DAY,
+    HOST,
+    HOUR,
+    Clock,
+    begun,
+    chain_of,
+    issue,
+    looks_at_nothing,
+    policy_of,
+    root,
+    taking_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,19 +96,12 @@ class World:
         return await Views(self.monitor.database).incidents(after=0, most=500)
 
 
-def _never(_: object) -> Any:
-    raise AssertionError("nothing is looked at")
-
-
 @pytest.fixture
 async def world(database: Database) -> AsyncIterator[World]:
     """Return a monitor whose intake writes."""
-    clock = Clock()
-    monitor = await Monitor.open(database, POLICY, _never, now=clock)
-    await monitor.begin()
-    writing = asyncio.create_task(monitor.intake.run())
-    yield World(monitor, clock)
-    writing.cancel()
+    monitor, clock = await begun(database, POLICY)
+    async with taking_in(monitor):
+        yield World(monitor, clock)
 
 
 async def test_a_report_is_stored_once_and_its_certificates_too(world: World) -> None:
@@ -141,7 +148,7 @@ async def test_who_left_before_the_answer_is_stored_all_the_same(world: World) -
 
 async def test_what_waits_is_bounded(database: Database) -> None:
     """Beyond the bound a report is refused at once, and not acknowledged."""
-    monitor = await Monitor.open(database, POLICY, _never, now=Clock())
+    monitor = await Monitor.open(database, POLICY, looks_at_nothing, now=Clock())
     monitor.intake._waiting.extend([Accepted()] * MOST_WAITING)
     with pytest.raises(NotStoredError, match="wait already"):
         await monitor.intake.store(Accepted())
@@ -287,16 +294,21 @@ async def test_a_version_that_falls_silent_is_a_notice(world: World) -> None:
 
 
 async def test_what_is_old_is_removed(world: World) -> None:
-    """Reports, heartbeats and closed findings go after their time, and open findings stay."""
+    """Reports, heartbeats and closed findings go after their time, but for the finding of the newest event."""
     await world.report(id="a")
     for hour in range(5):
         await world.beat("one", at=AT - 2 * DAY + hour * HOUR)
     await world.monitor.listen()
     await world.beat("one")
     await world.monitor.listen()
+    later = Finding(rule="unreachable", severity=Severity.WARNING, said="no answer", advice="look")
+    async with world.monitor.database.writing() as connection:
+        await world.monitor.ledger.settle(connection, "another", [later], at=world.clock.at)
+        await world.monitor.ledger.settle(connection, "another", [], at=world.clock.at)
+    assert 2 == await world.count(findings)
     world.clock.at += 91 * DAY
     await world.monitor.tidy()
-    assert [0, 0, 0] == [await world.count(table) for table in (reports, heartbeats, findings)]
+    assert [0, 0, 1] == [await world.count(table) for table in (reports, heartbeats, findings)]
 
 
 def _clients(*versions: int | None) -> list[Client]:

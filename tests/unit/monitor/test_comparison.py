@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from sqlalchemy import text, update
 
 from pinscher.cli import main
 from pinscher.lab.authority import Authority
@@ -17,6 +18,7 @@ from pinscher.monitor.findings import Sighting
 from pinscher.monitor.monitor import Monitor, Settings
 from pinscher.monitor.sightings import Sightings
 from pinscher.monitor.transparency.logs import read_logs
+from pinscher.monitor.transparency.tables import ct_logs
 from pinscher.monitor.transparency.watching import LogSettings
 from pinscher.monitor.views import Views
 from pinscher.pin import Pin
@@ -83,12 +85,25 @@ async def rules(monitor: Monitor) -> list[str]:
 @pytest.fixture
 async def fresh(database: Database) -> Database:
     """Return a database whose first endpoint has the number 1."""
-    from sqlalchemy import text
-
     async with database.writing() as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(text("ALTER SEQUENCE endpoints_id_seq RESTART"))
     return database
+
+
+async def _let_down(database: Database, log: CtLog, clock: Clock, server: CtServer) -> tuple[Monitor, HeldCertificate]:
+    """Return a monitor that tells of a broken promise once the log's own delay is over, and the certificate."""
+    monitor = await monitor_of(database, clock, server=server)
+    await monitor.follow_logs()
+    clock.at += HOUR
+    held = promised(log, clock())
+    await show(monitor, held)
+    assert [] == await rules(monitor)
+    clock.at += 23 * HOUR
+    log.publish(at=clock() + 2 * HOUR)
+    await monitor.follow_logs()
+    assert ["ct-missing"] == await rules(monitor)
+    return monitor, held
 
 
 async def test_a_promise_that_was_not_kept_is_told(fresh: Database) -> None:
@@ -96,20 +111,24 @@ async def test_a_promise_that_was_not_kept_is_told(fresh: Database) -> None:
     log, clock = CtLog(), Clock(datetime.now(UTC))
     log.publish(at=clock())
     with CtServer(log) as server:
-        monitor = await monitor_of(fresh, clock, server=server)
-        await monitor.follow_logs()
-        clock.at += HOUR
-        held = promised(log, clock())
-        await show(monitor, held)
-        assert [] == await rules(monitor)
-        clock.at += 23 * HOUR
-        log.publish(at=clock() + 2 * HOUR)
-        await monitor.follow_logs()
-        assert ["ct-missing"] == await rules(monitor)
+        monitor, held = await _let_down(fresh, log, clock, server)
         log.add(held)
         log.publish(at=clock() + 3 * HOUR)
         await monitor.follow_logs()
         assert [] == await rules(monitor)
+
+
+async def test_a_broken_promise_stays_told_over_a_new_start_and_while_its_log_is_read(fresh: Database) -> None:
+    """A start with the same policy takes no promise back, nor does a log that has grown and is not read to its end."""
+    log, clock = CtLog(), Clock(datetime.now(UTC))
+    log.publish(at=clock())
+    with CtServer(log) as server:
+        await _let_down(fresh, log, clock, server)
+        monitor = await monitor_of(fresh, clock, server=server)
+        assert ["ct-missing"] == await rules(monitor)
+        async with fresh.writing() as connection:
+            await connection.execute(update(ct_logs).values(size=ct_logs.c.size + 1))
+        assert ["ct-missing"] == await rules(monitor)
 
 
 async def test_what_was_promised_before_is_not_asked_for(fresh: Database) -> None:
@@ -136,7 +155,7 @@ async def test_records_that_do_not_match_are_told(fresh: Database) -> None:
     wrong, right = (f"3 1 1 {hashlib.sha256(key).hexdigest()}" for key in (b"", held.key.spki))
     records: dict[str, list[str] | None] = {f"_443._tcp.{HOST}.": [wrong]}
     with NameServer(records) as names:
-        look_up = TlsaResolver("127.0.0.1", port=names.port, seconds=0.5).look_up
+        look_up = TlsaResolver("127.0.0.1", port=names.port, seconds=3).look_up
         monitor = await monitor_of(fresh, Clock(), tlsa=look_up)
         await show(monitor, held, is_validated=False)
         assert ["tlsa-disagrees"] == await rules(monitor)
@@ -146,6 +165,39 @@ async def test_records_that_do_not_match_are_told(fresh: Database) -> None:
         assert [] == await rules(monitor)
         del records[f"_443._tcp.{HOST}."]
         assert [] == await rules(monitor)
+
+
+async def fail(monitor: Monitor) -> None:
+    """Have the monitor look at its endpoint without an answer."""
+    at = monitor.now()
+    async with monitor.database.writing() as connection:
+        await Sightings(monitor.database).add(connection, 1, Sighting(first=at, last=at, failure="nobody is there"))
+
+
+async def test_an_endpoint_that_does_not_answer_takes_no_disagreement_back(fresh: Database) -> None:
+    """What was shown last counts for a day, and looks without an answer show nothing: the same finding stays open."""
+    clock, held = Clock(), CA.issue(HOST)
+    with NameServer({f"_443._tcp.{HOST}.": [f"3 1 1 {hashlib.sha256(b'').hexdigest()}"]}) as names:
+        monitor = await monitor_of(fresh, clock, tlsa=TlsaResolver("127.0.0.1", port=names.port).look_up)
+        await show(monitor, held)
+        assert ["tlsa-disagrees"] == await rules(monitor)
+        await fail(monitor)
+        assert ["tlsa-disagrees"] == await rules(monitor)
+        clock.at += 25 * HOUR
+        await fail(monitor)
+        assert [] == await rules(monitor)
+
+
+async def test_a_disagreement_outlasts_a_new_start_while_the_resolver_is_silent(fresh: Database) -> None:
+    """What is told is remembered in the book: no start of the monitor takes it back before a resolver answered."""
+    records: dict[str, list[str] | None] = {f"_443._tcp.{HOST}.": [f"3 1 1 {hashlib.sha256(b'').hexdigest()}"]}
+    with NameServer(records) as names:
+        look_up = TlsaResolver("127.0.0.1", port=names.port, seconds=3).look_up
+        monitor = await monitor_of(fresh, Clock(), tlsa=look_up)
+        await show(monitor, CA.issue(HOST))
+        assert ["tlsa-disagrees"] == await rules(monitor)
+        records[f"_443._tcp.{HOST}."] = None
+        assert ["tlsa-disagrees"] == await rules(await monitor_of(fresh, Clock(), tlsa=look_up))
 
 
 async def test_nobody_is_asked_who_was_not_named(fresh: Database) -> None:

@@ -180,15 +180,15 @@ async def test_the_hash_costs_what_the_rfc_recommends() -> None:
 
 
 async def test_whoever_guesses_passwords_is_slowed_down(dashboard: Dashboard) -> None:
-    """After ten for one account everybody waits who names it; after twenty the address does."""
+    """After ten for one account the address waits that named it; after twenty it does, whomever it names."""
     await dashboard.account("ada")
     answers = [await Browser(dashboard).log_in("ada", "wrong") for _ in range(11)]
     assert [401] * 10 + [429] == [answer.status_code for answer in answers]
     assert "30" == answers[-1].headers["retry-after"]
-    assert 429 == (await Browser(dashboard, "203.0.113.9").log_in("ada")).status_code
+    assert 429 == (await Browser(dashboard).log_in("ada")).status_code
     assert "/" == (await (await dashboard.logged_in("bob")).get("/")).url.path
     dashboard.seconds[0] += 30
-    assert 200 == (await Browser(dashboard, "203.0.113.9").log_in("ada")).status_code
+    assert 200 == (await Browser(dashboard).log_in("ada")).status_code
     many = [(await Browser(dashboard, "203.0.113.7").log_in(f"n{number}")).status_code for number in range(21)]
     assert [401] * 20 + [429] == many
 

@@ -255,7 +255,7 @@ async def test_a_finding_is_acknowledged_and_silenced_with_a_reason(dashboard: D
     ):
         assert status == (await browser.send(here, f"{here}/{action}", **fields)).status_code
     form = Forms((await browser.get(here)).text).forms[f"{here}/acknowledge"]
-    gone = await browser.post("/findings/99999999999999999999/acknowledge", form | {"reason": "x"})
+    gone = await browser.post("/findings/999999999999999999/acknowledge", form | {"reason": "x"})
     assert (404, True) == (gone.status_code, "no open finding" in gone.text)
 
 

@@ -39,7 +39,7 @@ async def test_what_is_under_way_is_waited_for(database: Database) -> None:
 
 
 async def test_a_use_without_end_does_not_keep_it_open(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody who never gives a connection back delays the end for a bounded time."""
+    """The end comes while somebody still holds a connection that they never give back."""
     monkeypatch.setattr(module, "_LONGEST_WAIT", 0.01)
     async with database.reading() as connection:
         await database.close()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pinscher.monitor.columns import LONGEST_SUBJECT
 from pinscher.monitor.errors import MonitorError, UnknownRecordError
 from pinscher.monitor.findings import Finding, Severity
-from pinscher.monitor.ledger import Ledger, State
+from pinscher.monitor.ledger import MOST_SETTLED, Ledger, State
 from pinscher.monitor.views import Views
 from tests.unit.monitor.scene import AT, DAY, HOUR
 
@@ -92,16 +93,71 @@ async def test_what_is_said_has_a_reason_and_a_finding(database: Database) -> No
         await Views(database).finding(number + 1)
 
 
+async def test_what_is_told_for_a_time_stays_for_it(database: Database) -> None:
+    """Rule 6: it holds no more, and stays for its time after it was said; what is said anew begins a time of its own."""
+    ledger, anew, lasting = Ledger(database), replace(WARNING, said="another one ends"), {WARNING.rule: 7 * DAY}
+
+    async def settled(at: object, *found: Finding) -> list[str]:
+        async with database.writing() as connection:
+            changes = await ledger.settle(connection, "api.bank.example:443", found, at=at, lasting=lasting)  # type: ignore[arg-type]
+        return [change.what for change in changes]
+
+    assert [["opened"], [], ["changed"]] == [
+        await settled(AT, WARNING), await settled(AT + DAY), await settled(AT + 2 * DAY, anew)
+    ]  # fmt: skip
+    await ledger.acknowledge((await _only(database))["id"], reason="it is ours", at=AT + 5 * DAY)  # type: ignore[arg-type]
+    assert [[], ["closed"]] == [await settled(AT + 9 * DAY), await settled(AT + 9 * DAY + HOUR)]
+
+
+async def test_what_is_told_for_a_time_goes_with_its_endpoint(database: Database) -> None:
+    """An endpoint that is watched no more has no finding left."""
+    await _settle(database, replace(WARNING, rule="new-issuer"))
+    await Ledger(database).close_gone(["api.bank.example:443"], at=AT)
+    assert [] == await _open_subjects(database)
+
+
 async def test_one_rule_over_all_subjects(database: Database) -> None:
     """Findings of a rule open and close for every subject at once, and leave those of other rules alone."""
     ledger = Ledger(database)
     silent = replace(WARNING, rule="clients-silent")
     await _settle(database, WARNING)
-    for found in ({"clients of a": silent, "clients of b": silent}, {"clients of b": silent}):
+    for found in ({"clients of a": [silent], "clients of b": [silent]}, {"clients of b": [silent]}):
         async with database.writing() as connection:
-            await ledger.settle_all(connection, found, rule="clients-silent", at=AT)
+            await ledger.settle_rules(connection, found, rules=["clients-silent"], at=AT)
     shown = await Views(database).findings(after=0, most=10, with_closed=False)
     assert [("api.bank.example:443", "certificate-ends"), ("clients of b", "clients-silent")] == [
         (one["subject"], one["rule"]) for one in shown
     ]
     assert State.OPEN.value == shown[1]["state"]
+
+
+async def _open_subjects(database: Database) -> list[str]:
+    return [one["subject"] for one in await Views(database).findings(after=0, most=500, with_closed=False)]
+
+
+async def test_a_flood_is_settled_in_parts_the_gravest_first(database: Database) -> None:
+    """Rule 4: one transaction makes a hundred changes at most, so that a report never waits long for its commit."""
+    ledger = Ledger(database)
+    found = {f"clients of {number:03}": [WARNING] for number in range(MOST_SETTLED + 20)}
+    found["clients of z"] = [CRITICAL]
+    for left in (21, 0):
+        async with database.writing() as connection:
+            assert left == await ledger.settle_rules(connection, found, rules=[WARNING.rule], at=AT, most=MOST_SETTLED)
+        assert "clients of z" == (await _open_subjects(database))[0]
+    await ledger.settle_in_parts({}, rules=[WARNING.rule], at=AT)
+    assert [] == await _open_subjects(database)
+    await ledger.settle_in_parts(found, rules=[WARNING.rule], at=AT)
+    assert sorted(found) == sorted(await _open_subjects(database))
+
+
+async def test_what_no_database_takes_undoes_no_other_finding(database: Database) -> None:
+    """Rule 5: a subject beyond its column, a NUL and half a character are made to fit, and are the same the next time."""
+    found = {f"{'a' * 400} {end}": [replace(WARNING, said="\x00 and \ud800", advice="\x00")] for end in "xy"}
+    for _ in range(2):
+        await Ledger(database).settle_in_parts(found | {"clients of b": [CRITICAL]}, rules=[WARNING.rule], at=AT)
+    shown = await Views(database).findings(after=0, most=10, with_closed=False)
+    assert [LONGEST_SUBJECT] * 2 == [len(one["subject"]) for one in shown[1:]]
+    assert ["clients of b", "\\x00 and \\ud800"] == [shown[0]["subject"], shown[1]["said"]]
+    for one in shown:
+        assert ["opened"] == [event["what"] for event in (await Views(database).finding(one["id"]))["events"]]
+    assert {"clients of b"} < (await Ledger(database).told(WARNING.rule)).keys()

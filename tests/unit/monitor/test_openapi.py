@@ -122,7 +122,7 @@ def test_a_good_answer_has_its_form(serving: Serving, operation: Any) -> None:
         "Certificate": {"host": HOST, "chain": [base64.b64encode(HELD.der).decode()]},
     }  # fmt: skip
     data = None if operation.body is None else json.dumps(bodies[operation.body.__name__]).encode()
-    path = operation.path.replace("{number:int}", "1")
+    path = operation.path.replace("{number:number}", "1")
     request = urllib.request.Request(serving.url + path, data, {"Authorization": f"Bearer {serving.operator}"})
     with urllib.request.urlopen(request, timeout=30) as response:
         content = response.read()
@@ -148,7 +148,7 @@ def test_the_document_is_for_operators(serving: Serving) -> None:
 @pytest.mark.parametrize("operation", api.OPERATIONS, ids=lambda operation: operation.name)
 def test_everything_under_api_is_a_401_for_strangers(serving: Serving, operation: Any) -> None:
     """Before its body is read or its record looked for."""
-    path = operation.path.replace("{number:int}", "999")
+    path = operation.path.replace("{number:number}", "999")
     data = None if operation.body is None else b"junk"
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(urllib.request.Request(serving.url + path, data), timeout=30)
@@ -159,6 +159,6 @@ def test_everything_under_api_is_a_401_for_strangers(serving: Serving, operation
 def test_the_document_has_every_route() -> None:
     """What is served under /api and /v1 is described, and what is described is served."""
     routes = (*health.ROUTES, *collecting.ROUTES, *api.ROUTES, *openapi.ROUTES)
-    served = {(route.path.replace(":int", ""), next(iter((route.methods or set()) - {"HEAD"}))) for route in routes}
+    served = {(route.path.replace(":number", ""), next(iter((route.methods or set()) - {"HEAD"}))) for route in routes}
     described = {(path, method.upper()) for path, item in openapi.document()["paths"].items() for method in item}
     assert served == described

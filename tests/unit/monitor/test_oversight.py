@@ -17,6 +17,7 @@ from pinscher.monitor.findings.heads import ToldHead, log_forked
 from pinscher.monitor.findings.modes import report_only_too_long
 from pinscher.monitor.findings.places import vantage_points_differ
 from pinscher.monitor.findings.repository import repository_findings
+from pinscher.monitor.findings.told import Told
 from pinscher.monitor.monitor import Monitor, Settings
 from pinscher.monitor.sightings import Sightings
 from pinscher.monitor.tables import heartbeats, millis
@@ -104,6 +105,29 @@ def test_two_roots_for_one_size_are_told() -> None:
     assert {} == log_forked(told[:1] * 2 + told[2:])
 
 
+def _fork(origin: str) -> list[ToldHead]:
+    return [ToldHead(f"{origin} 7 {one}", "clients of a (1)") for one in ROOTS]
+
+
+def test_beyond_ten_logs_that_nobody_follows_one_finding_says_that_there_are_many() -> None:
+    """Whoever has the application can make up as many logs as there are heartbeats."""
+    made_up = [head for number in range(300) for head in _fork(f"log{number}.example")]
+    found = log_forked(made_up)
+    assert (11, "two roots each are told of more than 10 logs") == (len(found), found["many logs of pin sets"][0].said)
+    assert ["log of pin sets bank"] == list(log_forked(_fork("bank") + made_up, followed="bank"))
+
+
+def test_a_fork_that_was_told_stays_as_it_was_told() -> None:
+    """It closes when the log is left, or when it was acknowledged and nothing contradicts any more, and never before."""
+    ((subject, (finding,)),) = log_forked(_fork("bank")).items()
+    fresh, seen = {subject: Told(finding)}, {subject: Told(finding, is_acknowledged=True)}
+    another = [ToldHead(f"bank 5 {one}", "clients of b (9)") for one in ROOTS]
+    for told, heads in ((fresh, []), (fresh, another), (seen, another)):
+        for followed in (None, "bank"):
+            assert {subject: [finding]} == log_forked(heads, told, followed=followed)
+    assert {} == log_forked([], seen) == log_forked([], fresh, followed="another")
+
+
 def _state(**changes: object) -> State:
     values: dict[str, object] = {
         "policy": POLICY, "floor": Floor(), "refreshed": AT, "failures": 0, "error": None, "signers": {},
@@ -179,7 +203,7 @@ class _Follower:
 
 @pytest.mark.anyio
 async def test_the_monitor_compares_and_follows(database: Database) -> None:
-    """Two places, a client's head against the repository's, and a refused bundle become findings, and close again."""
+    """Two places, a client's head against the repository's, and a refused bundle are found, and close; a fork once it is seen to."""
     clock = Clock()
     follower: Updater = _Follower()  # type: ignore[assignment]
     monitor = await Monitor.open(database, POLICY, _nobody, settings=Settings(updater=follower), now=clock)
@@ -204,6 +228,10 @@ async def test_the_monitor_compares_and_follows(database: Database) -> None:
     assert expected == await _open(database)
     clock.at += 31 * DAY
     follower.state = _state(expiries={})  # type: ignore[misc]
+    await monitor.oversee()
+    assert ["log-forked"] == await _open(database)
+    (fork,) = await Views(database).findings(after=0, most=50, with_closed=False)
+    await monitor.ledger.acknowledge(fork["id"], reason="the heads were compared", at=clock.at)
     await monitor.oversee()
     assert [] == await _open(database)
 

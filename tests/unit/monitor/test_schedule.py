@@ -68,6 +68,46 @@ async def test_the_next_look_is_an_interval_later_give_or_take_a_tenth(database:
     assert 3 == len(await schedule.lease(AT + 1.1 * INTERVAL))
 
 
+async def test_a_clock_that_was_ahead_and_was_put_right_stops_no_look(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was looked at, or leased, by a clock a year ahead is looked at as soon as it is right, once, and is told."""
+    schedule = await _schedule(database)
+    year = timedelta(days=365)
+    leased = await schedule.lease(AT + year)
+    async with database.writing() as connection:
+        assert [True] * 2 == [await schedule.finish(connection, one, "match", at=AT + year) for one in leased[:2]]
+    schedule = Schedule(database, interval=INTERVAL)
+    first, second = await asyncio.gather(schedule.lease(AT, most=2), schedule.lease(AT, most=2))
+    assert sorted(one.id for one in leased) == sorted(one.id for one in (*first, *second))
+    assert [] == await schedule.lease(AT + LEASE - SECOND)
+    assert any("were due later than clock and interval allow" in record.message for record in caplog.records)
+    async with database.writing() as connection:
+        assert [True] * 3 == [await schedule.finish(connection, one, "match", at=AT) for one in (*first, *second)]
+    assert 3 == len(await schedule.lease(AT + 1.1 * INTERVAL))
+
+
+async def test_what_is_due_comes_before_what_is_due_too_late(database: Database) -> None:
+    """A clock that was put right does not keep those waiting that are due by it, and no more is leased than asked for."""
+    schedule = await _schedule(database)
+    (early,) = await schedule.lease(AT + HOUR, most=1)
+    leased = [await schedule.lease(AT, most=2) for _ in range(2)]
+    assert [2, 1] == [len(one) for one in leased]
+    assert [early.id] == [one.id for one in leased[1]]
+
+
+async def test_clocks_that_are_a_little_apart_take_nothing_from_each_other(database: Database) -> None:
+    """What another process leased or finished some seconds in the future stays its own."""
+    short = Schedule(database, interval=timedelta(seconds=10))
+    await short.watch(THREE, at=AT, is_anew=False)
+    first, second = await short.lease(AT + 20 * SECOND, most=2)
+    assert 1 == len(await short.lease(AT, most=9))
+    async with database.writing() as connection:
+        assert await short.finish(connection, first, "match", at=AT + 20 * SECOND)
+        assert await short.finish(connection, second, "match", at=AT + 20 * SECOND)
+    assert [] == await short.lease(AT)
+
+
 async def test_a_changed_list_is_followed(database: Database) -> None:
     """Endpoints that are listed no more are gone, new ones are due, and the others wait on, unless all begin anew."""
     schedule = await _schedule(database)

@@ -14,7 +14,7 @@ from pinscher.monitor.errors import NotStoredError
 from pinscher.monitor.findings import Sighting
 from pinscher.monitor.monitor import Monitor, Settings, endpoints_of
 from pinscher.monitor.schedule import LEASE
-from pinscher.monitor.sightings import MOST_KEPT, Sightings
+from pinscher.monitor.tables import certificates, endpoints, looks, millis
 from pinscher.monitor.vantage import DEFAULT_VANTAGE
 from pinscher.monitor.views import Views
 from pinscher.monitor.watch import Watch, verify_code_of
@@ -107,6 +107,25 @@ async def test_an_interception_is_found(world: World) -> None:
     assert 1 == len(seen["presented"])
 
 
+async def test_a_foreign_root_that_is_served_now_and_then_is_told_for_a_week(world: World) -> None:
+    """A change stays told for a week from when it was first seen, though the old chain is seen between and after it."""
+    foreign = Authority.root("Foreign Root")
+    held = foreign.issue(HOST)
+    world.file.write_bytes(world.root.pem + foreign.pem)
+    world.policy = policy_of(Pin.of(world.held.der), Pin.of(held.der), host=HOST)
+    with TlsServer(world.held) as server:
+        monitor = await world.monitor(server.port)
+        assert [] == await world.rules(monitor)
+        for shown in (held, world.held, held, world.held):
+            server.show(shown)
+            assert ["new-issuer"] == await world.rules(monitor)
+        world.clock.at += timedelta(days=7)
+        assert "new-issuer" not in await world.rules(monitor)
+    found = await Views(world.database).findings(after=0, most=10, with_closed=True)
+    (told,) = [one for one in found if one["rule"] == "new-issuer"]
+    assert "a certificate by CN=Foreign Root, first seen" in told["said"]
+
+
 async def test_each_vantage_point_has_a_history_and_findings_of_its_own(world: World) -> None:
     """What only Tokyo sees is filed under Tokyo, a quiet look from elsewhere does not close it, and it goes with its endpoint."""
     with TlsServer(world.held) as server:
@@ -135,6 +154,73 @@ async def test_a_server_that_is_gone_is_found_at_the_second_look(world: World) -
     assert ["unreachable"] == await world.rules(monitor)
     detail = await Views(world.database).endpoint((await Views(world.database).endpoints(after=0, most=1))[0]["id"])
     assert [2] == [seen["times"] for seen in detail["history"]]
+
+
+async def test_an_endpoint_that_cannot_be_looked_at_keeps_no_verdict(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Roots that are gone are critical at once and say why, in one line of the log; with the roots back it closes."""
+    with TlsServer(world.held) as server:
+        monitor = await world.monitor(server.port)
+        assert [] == await world.rules(monitor)
+        elsewhere = world.file.rename(world.file.with_suffix(".old"))
+        assert ["look-failed"] == await world.rules(monitor)
+        (shown,) = await Views(world.database).endpoints(after=0, most=10)
+        assert "no-answer" == shown["outcome"]
+        (found,) = await Views(world.database).findings(after=0, most=10, with_closed=False)
+        assert "critical" == found["severity"]
+        assert f"it could not be looked at: cannot trust the certificates in '{world.file}': no such" in found["said"]
+        (record,) = [one for one in caplog.records if "could not be looked at" in one.message]
+        assert (None, f"{HOST}:{server.port}") == (record.exc_info, record.message.partition(" ")[0])
+        elsewhere.rename(world.file)
+        assert [] == await world.rules(monitor)
+
+
+async def test_an_unforeseen_error_of_a_look_is_told_with_its_kind(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong at this end is one printable line: in the finding, in the history and in the log."""
+
+    def failing(_: Endpoint) -> Observation:
+        """Fail in a way that nobody foresaw."""
+        raise RuntimeError("odd\x1b[2J\nerror")
+
+    watch = Watch(database, policy_of("sha256/" + "A" * 43 + "="), failing, now=Clock(), interval=INTERVAL, workers=2)
+    await watch.schedule.watch([ENDPOINT], at=AT, is_anew=False)
+    assert 1 == await watch.turn()
+    (found,) = await Views(database).findings(after=0, most=10, with_closed=False)
+    assert found["said"].endswith("it could not be looked at: RuntimeError: odd\\x1b[2J\\x0aerror")
+    assert [None] == [one.exc_info for one in caplog.records]
+
+
+async def test_a_look_that_cannot_be_recorded_is_recorded_as_failed(world: World) -> None:
+    """A history that cannot be read does not leave an endpoint with the verdict that it had."""
+    with TlsServer(world.held) as server:
+        monitor = await world.monitor(server.port)
+        assert [] == await world.rules(monitor)
+        async with world.database.writing() as connection:
+            await connection.execute(certificates.delete())
+        assert ["look-failed"] == await world.rules(monitor)
+        server.show(_other(world))
+        assert ["look-failed"] == await world.rules(monitor)
+    (shown,) = await Views(world.database).endpoints(after=0, most=10)
+    assert "no-answer" == shown["outcome"]
+
+
+async def test_what_cannot_be_recorded_at_all_ends_no_watch(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A row that is no endpoint is told in the log at each look, and the others are looked at."""
+    watch = _watch(database, Clock())
+    await watch.schedule.watch([ENDPOINT], at=AT, is_anew=False)
+    async with database.writing() as connection:
+        odd = endpoints.insert().values(host="no host", port=443).returning(endpoints.c.id)
+        number = (await connection.execute(odd)).scalar_one()
+        await connection.execute(looks.insert().values(endpoint=number, vantage=DEFAULT_VANTAGE, due=millis(AT)))
+    assert 2 == await watch.turn()
+    assert 1 == watch.looks
+    assert any("a look at no host:443 cannot be recorded" in record.message for record in caplog.records)
+    assert not any(record.exc_info for record in caplog.records)
 
 
 async def test_what_is_watched_no_more_has_no_open_finding(world: World) -> None:
@@ -242,19 +328,6 @@ async def test_a_database_that_does_not_answer_does_not_end_the_watch(
     monkeypatch.setattr(watch, "_record", full)
     assert not await watch.visit(None, leased)  # type: ignore[arg-type]
     assert 2 == sum("disk is full" in record.message for record in caplog.records)
-
-
-async def test_a_history_has_an_end(database: Database) -> None:
-    """Of an endpoint that changes at every look the newest hundred sightings stay."""
-    watch = _watch(database, Clock())
-    await watch.schedule.watch([ENDPOINT], at=AT, is_anew=False)
-    (leased,) = await watch.schedule.lease(AT)
-    sightings = Sightings(database)
-    async with database.writing() as connection:
-        for number in range(MOST_KEPT + 5):
-            await sightings.add(connection, leased.id, Sighting(first=AT, last=AT, failure=str(number)))
-        kept = await sightings.of(connection, leased.id, ENDPOINT)
-    assert [str(number) for number in range(5, MOST_KEPT + 5)] == [one.failure for one in kept.sightings]
 
 
 def test_the_last_accepted_chains_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,10 +150,10 @@ async def test_figures_count_what_there_is(world: World) -> None:
     await world.monitor.group()
     await _found(world)
     await world.get("/api/findings")
-    world.monitor.now.at += DAY  # type: ignore[attr-defined]
+    world.monitor.now.at += DAY / 2  # type: ignore[attr-defined]
     text = (await world.get("/metrics")).text
     for line in (
-        'pinscher_endpoints{outcome="not-yet"} 1.0', "pinscher_endpoints_due 1.0", "pinscher_schedule_lag_seconds 86400.0",
+        'pinscher_endpoints{outcome="not-yet"} 1.0', "pinscher_endpoints_due 1.0", "pinscher_schedule_lag_seconds 43200.0",
         'pinscher_findings{rule="unreachable",severity="warning",state="open"} 1.0', 'pinscher_incidents{cause="unknown",state="open"} 1.0',
         'pinscher_reports_total{application="bank-app"} 1.0', 'pinscher_refused_total{status="401"} 1.0',
     ):  # fmt: skip

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pinscher.lab.transparency import CtLog
+from pinscher.lab.transparency_server import CtServer
 from pinscher.monitor.findings import Finding, Severity
 from pinscher.monitor.measures import metrics
-from pinscher.monitor.monitor import Monitor
+from pinscher.monitor.monitor import Monitor, Settings
+from pinscher.monitor.tables import incidents, millis
+from pinscher.monitor.transparency.logs import read_logs
+from pinscher.monitor.transparency.watching import LogSettings
 from pinscher.pin import Pin
 from tests.unit.monitor.scene import AT, HOST, Clock, issue, policy_of, root
 
@@ -32,8 +37,14 @@ async def _labels(database: Database) -> dict[str, set[str]]:
     def never(_: object) -> Any:
         raise AssertionError("nothing is looked at")
 
-    monitor = await Monitor.open(database, policy_of(Pin.of(issue(root()).der)), never, now=Clock())
-    await monitor.begin()
+    with CtServer(CtLog()) as server:
+        logs = read_logs(server.listed(is_tiled=True), at=AT, allow_private=True)
+        settings = Settings(transparency=LogSettings(logs=logs, allow_private=True, seconds=10))
+        monitor = await Monitor.open(
+            database, policy_of(Pin.of(issue(root()).der)), never, settings=settings, now=Clock()
+        )
+        await monitor.begin()
+        await monitor.follow_logs()
     finding = Finding(rule="unreachable", severity=Severity.WARNING, said="gone", advice="look")
     async with database.writing() as connection:
         await monitor.ledger.settle(connection, f"{HOST}:443", [finding], at=AT)
@@ -48,8 +59,8 @@ async def _labels(database: Database) -> dict[str, set[str]]:
         "advice": "",
     }
     more = {
-        "first": 1,
-        "last": 1,
+        "first": millis(AT),
+        "last": millis(AT),
         "reports": 1,
         "times": 1,
         "versions": "{}",
@@ -58,8 +69,6 @@ async def _labels(database: Database) -> dict[str, set[str]]:
         "state": "open",
     }
     async with database.writing() as connection:
-        from pinscher.monitor.tables import incidents
-
         await connection.execute(incidents.insert().values(body | more))
     families = text_string_to_metric_families((await metrics(monitor)).decode())
     return {sample.name: set(sample.labels) for family in families for sample in family.samples}

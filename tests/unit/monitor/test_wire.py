@@ -162,7 +162,9 @@ def test_a_certificate_is_pem_or_base64() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "AAAA", "\u00e9", HELD.pem.decode() * 2, HELD.pem.decode()[:-30], "<script>"]
+    "text",
+    ["", "x", "AAAA", "\u00e9", HELD.pem.decode() * 2, HELD.pem.decode()[:-30], "<script>"],
+    ids=["nothing", "a letter", "zeros", "an accent", "two certificates", "a cut certificate", "markup"],
 )
 def test_what_is_no_certificate_is_refused(text: str) -> None:
     """Bytes without a key that can be read are no certificate, and neither are two."""

@@ -118,7 +118,7 @@ def test_closed_port_is_no_answer(authority: Authority) -> None:
         port = listener.getsockname()[1]
     endpoint = Endpoint(HOST, port, connect_to=ADDRESS)
     with pytest.raises(NoAnswerError) as caught:
-        observe(endpoint, trust=Trust.of(authority.ca_file), chains=chains_of, timeout=5)
+        observe(endpoint, trust=Trust.of(authority.ca_file), chains=chains_of, timeout=60)
     assert caught.value.reason == f"{ADDRESS}: connection refused"
 
 
@@ -173,7 +173,7 @@ def test_every_address_is_tried(authority: Authority) -> None:
     """A name with several addresses is reached at the one that answers."""
     with Server(authority.issue()) as server:
         endpoint = Endpoint(HOST, server.port, connect_to="localhost")
-        seen = observe(endpoint, trust=Trust.of(authority.ca_file), chains=chains_of, timeout=5)
+        seen = observe(endpoint, trust=Trust.of(authority.ca_file), chains=chains_of, timeout=60)
     assert seen.address == ADDRESS
 
 
@@ -182,3 +182,26 @@ def test_passed_deadline_is_no_answer(authority: Authority) -> None:
     with Server(authority.issue()) as server, pytest.raises(NoAnswerError):
         look(server, authority.ca_file, timeout=1e-9)
     assert server.connections == 0
+
+
+def test_a_resolver_that_turns_its_answers_round_changes_no_failure(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Addresses of which none answers are named in an order of their own, so that an outage stays one failure."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{number}", port)) for number in (1, 2)]
+    said = set()
+    for turned in (answers, answers[::-1]):
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, turned=turned, **__: turned)
+        with pytest.raises(NoAnswerError) as caught:
+            observe(Endpoint(HOST, port), trust=Trust.of(authority.ca_file), chains=chains_of, timeout=60)
+        said.add(str(caught.value))
+    assert {f"no answer from {HOST}:{port}: 127.0.0.1: connection refused; 127.0.0.2: connection refused"} == said
+
+
+def test_a_name_that_cannot_be_asked_for_is_no_answer(authority: Authority) -> None:
+    """An address to connect to with a label that is none is said, and no thread dies of it."""
+    endpoint = Endpoint(HOST, 443, connect_to="a..b")
+    with pytest.raises(NoAnswerError, match="is neither an address nor a name"):
+        observe(endpoint, trust=Trust.of(authority.ca_file), chains=chains_of, timeout=60)

@@ -18,7 +18,6 @@ from pinscher.lab.server import TlsServer
 from pinscher.pin import Pin
 from pinscher.policy import Policy
 from pinscher.reports import Channel, ChannelRefusedError, DeliveryError, Kind
-from pinscher.reports.addresses import is_public
 from pinscher.tls import PinMismatchError, PinnedContext
 
 if TYPE_CHECKING:
@@ -125,21 +124,6 @@ def test_dns_rebinding_reaches_nothing(server: TlsServer, monkeypatch: pytest.Mo
     assert ["x", "localhost"] == asked
 
 
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True), ("64:ff9b::808:808", True),
-        ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False),
-        ("224.0.0.1", False), ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False),
-        ("2002:0a00:0001::", False), ("64:ff9b::a00:1", False), ("64:ff9b::a9fe:a9fe", False), ("ff0e::1", False),
-        ("2001:0:0:0:0:0:f5ff:fffe", False),
-    ],
-)  # fmt: skip
-def test_what_is_public(address: str, public: bool) -> None:
-    """Loopback, private, link-local, shared and multicast addresses are not public, however they are wrapped."""
-    assert public is is_public(address)
-
-
 def test_the_next_address_is_tried(server: TlsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address where nobody listens is passed over for the next; a name without one is told."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("127.0.0.9", "127.0.0.1")]
@@ -175,7 +159,7 @@ def test_a_slow_answer_ends() -> None:
             before = time.monotonic()
             with pytest.raises(DeliveryError):
                 channel_of(policy_of(server.port), seconds=0.3).deliver(Kind.REPORT, b"{}", key="k")
-            assert time.monotonic() - before < 5
+            assert time.monotonic() - before < 15
             gone.set()
 
 

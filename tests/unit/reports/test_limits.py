@@ -63,6 +63,17 @@ def test_a_heartbeat_counts_by_pattern_and_since_the_last() -> None:
     assert ([("*.bank.test", 5)], AT) == ([(one.host, one.times) for one in second.counts], second.begins)
 
 
+def test_a_host_that_a_newer_policy_lists_by_another_entry_is_counted_once() -> None:
+    """What was told under one pattern is not told again under another, and what comes then is told under that one."""
+    own = policy_of(more='[hosts."ada.bank.test"]\nunpinned = "x"\n')
+    counts = [Count("ada.bank.test", 1000), Count("bob.bank.test", 5)]
+    pulse, install, told = Pulse(lambda: counts, "1"), Install.new(AT), []
+    for times, policy in ((1000, POLICY), (1000, own), (1001, own), (1003, POLICY), (1003, own)):
+        counts[0].times = times
+        told.append([(one.host, one.times) for one in pulse.beat(policy, install, AT).counts])
+    assert [[("*.bank.test", 1005)], [], [("ada.bank.test", 1)], [("*.bank.test", 2)], []] == told
+
+
 def test_a_heartbeat_is_bounded() -> None:
     """The rarest counts beyond the limit are added up without their pin, none is lost, and it can be read."""
     pulse = Pulse(lambda: [Count("a.bank.test", number + 1, matched=str(number)) for number in range(600)], "1")

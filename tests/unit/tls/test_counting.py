@@ -120,3 +120,17 @@ def test_reading_the_counts_counts_nothing(scene: Scene) -> None:
     for _ in range(3):
         counting.count(verdict)
     assert [3, 3, 3] == [_found(version=738) for _ in range(3)]
+
+
+def test_a_policy_that_is_read_again_and_again_is_counted_as_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal pins of another reading are the same pin, so that a host is never counted as nobody for being reloaded."""
+    monkeypatch.setattr(counting, "_SHORT_CUTS", {})
+    monkeypatch.setattr(counting, "MOST_COUNTED", len(counting._ROWS) + 2)
+    context, server = scene.context(scene.policy(version=977)), scene.serve(scene.genuine, tickets=False)
+    for _ in range(len(counting._ROWS) + 6):
+        context.policy = scene.policy(version=977)
+        with wrapped(context, server):
+            pass
+    (counted,) = [one for one in pinscher.stats() if one.version == 977]
+    assert HOST == counted.host
+    assert len(counting._SHORT_CUTS) <= counting.MOST_COUNTED

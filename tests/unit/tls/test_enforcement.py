@@ -119,3 +119,34 @@ def test_an_error_made_anew_from_its_text_is_still_a_refusal() -> None:
     again = pinscher.PinMismatchError("no pinned key\n  verdict: 0123456789abcdef")
     assert (None, True) == (pinscher.verdict_of(again), "verdict: 0123456789abcdef" in str(again))
     assert isinstance(again, ssl.SSLCertVerificationError)
+
+
+def test_it_is_made_anew_from_its_arguments(scene: Scene) -> None:
+    """Whoever rebuilds an error from its class and its arguments gets the text, which has the verdict's id."""
+    error = _error(scene)
+    assert (str(error), error.args) == (str(type(error)(*error.args)), type(error)(*error.args).args)
+
+
+class _OddError(Exception):
+    """Somebody's error, whose attributes are of any kind or fail."""
+
+    args = None  # type: ignore[assignment]
+    exceptions = 5
+
+    @property
+    def verdict(self) -> object:
+        """Fail."""
+        raise KeyError("verdict")
+
+    @property
+    def reason(self) -> object:
+        """Fail otherwise."""
+        raise IndexError("reason")
+
+
+def test_an_odd_error_hides_no_verdict_and_raises_nothing(scene: Scene) -> None:
+    """Attributes that fail or are of another kind are passed over, and what is behind them is found."""
+    assert pinscher.verdict_of(_OddError()) is None
+    odd, error = _OddError(), _error(scene)
+    odd.__cause__ = error
+    assert error.verdict is pinscher.verdict_of(odd)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pinscher
-from pinscher.tls._cpython import seconds_to_wait
 from pinscher.tls.danger import LeafOnlyContext
+from pinscher.tls.healing import seconds_to_wait
 
 from .conftest import HOST, SECRET, wrapped
 

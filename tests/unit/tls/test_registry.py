@@ -30,9 +30,10 @@ def test_the_dead_are_swept(scene: Scene) -> None:
     live.add(weakref.ref(kept))
     for _ in range(3 * registry._SWEPT_FROM):
         live.add(weakref.ref(_connection(scene)))
-        live.sweep_if_due()
+        if len(live.references) >= live.sweep_at:
+            live.sweep()
     assert (kept,) == live.connections
-    assert len(live._references) <= registry._SWEPT_FROM
+    assert len(live.references) <= registry._SWEPT_FROM
 
 
 def test_a_sweep_under_way_is_not_begun_again(scene: Scene) -> None:
@@ -40,11 +41,11 @@ def test_a_sweep_under_way_is_not_begun_again(scene: Scene) -> None:
     live = registry.LiveConnections()
     for _ in range(registry._SWEPT_FROM):
         live.add(weakref.ref(_connection(scene)))
-    with live._sweeping:
-        live.sweep_if_due()
-        assert registry._SWEPT_FROM == len(live._references)
-    live.sweep_if_due()
-    assert 0 == len(live._references)
+    with registry._SWEEPING.lock:
+        live.sweep()
+        assert registry._SWEPT_FROM == len(live.references)
+    live.sweep()
+    assert 0 == len(live.references)
 
 
 def test_threads_that_look_while_another_sweeps_miss_nobody(scene: Scene) -> None:
@@ -62,8 +63,8 @@ def test_threads_that_look_while_another_sweeps_miss_nobody(scene: Scene) -> Non
     looking = threading.Thread(target=look)
     looking.start()
     for _ in range(500):
-        live._sweep_at = 1
-        live.sweep_if_due()
+        live.sweep_at = 1
+        live.sweep()
     over.set()
     looking.join()
     assert [] == missed

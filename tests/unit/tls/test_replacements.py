@@ -179,7 +179,7 @@ def _read_to_the_end(secured: ssl.SSLSocket, server: subprocess.Popen[bytes]) ->
     assert server.stdin is not None
     server.stdin.write(b"after\nQ\n")
     server.stdin.flush()
-    secured.settimeout(2)
+    secured.settimeout(20)
     try:
         while secured.recv(100):
             pass

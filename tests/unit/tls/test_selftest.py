@@ -13,6 +13,7 @@ from pinscher.tls._cpython import Gate, PinnedSocket
 from pinscher.tls._wrapping import GatedContext
 from pinscher.tls.danger import LeafOnlyContext
 from pinscher.tls.judgement import ConnectionGate
+from pinscher.tls.settings import StrictSettings
 from pinscher.verdict import Action, Outcome
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def test_an_untouched_process_passes(scene: Scene) -> None:
         (GatedContext, "_wrap_socket"),
         (GatedContext, "_wrap_bio"),
         (GatedContext, "sslsocket_class"),
+        (StrictSettings, "check_hostname"),
+        (StrictSettings, "_options"),
         (pinscher.PinnedContext, "gate_for"),
         (pinscher.PinnedContext, "wrap_socket"),
         (PinnedSocket, "do_handshake"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,6 +174,19 @@ def test_memory_connections_resume(scene: Scene) -> None:
     third.session = first.session
     context.policy = scene.policy(pinscher.Pin.of(scene.rogue.der), version=2)
     with pytest.raises(pinscher.PinMismatchError):
+        _handshake(context, server_context, session=first.session)
+
+
+def test_a_clock_that_fails_while_a_session_is_offered_refuses(scene: Scene) -> None:
+    """A session that cannot be judged is not resumed; the full handshake is judged as well, and is what is refused."""
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.maximum_version = ssl.TLSVersion.TLSv1_2
+    _load(server_context, scene)
+    clock = [datetime.now(UTC)]
+    context = scene.context(now=lambda: clock[0])
+    first = _handshake(context, server_context)
+    clock.clear()
+    with pytest.raises(pinscher.PinMismatchError, match="IndexError"):
         _handshake(context, server_context, session=first.session)
 
 

@@ -98,6 +98,18 @@ def test_h4_verify_mode_flipped_between_creation_and_handshake(scene: Scene, fli
     assert 0 == server.application_bytes
 
 
+@pytest.mark.parametrize("name", ["verify_mode", "check_hostname", "verify_flags", "options"])
+def test_h4_memory_buffers_are_refused_on_a_context_that_was_weakened(scene: Scene, name: str) -> None:
+    """A setting that was weakened at the C level is found when a connection over memory buffers is made, too."""
+    context = scene.context()
+    weak = {"verify_mode": 0, "check_hostname": False, "verify_flags": int(ssl.VERIFY_X509_PARTIAL_CHAIN), "options": 0}
+    if name == "verify_mode":
+        C_LEVEL.check_hostname.__set__(context, False)
+    getattr(C_LEVEL, name).__set__(context, weak[name])
+    with pytest.raises(pinscher.InsecureContextError):
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=HOST)
+
+
 def test_h4_partial_chain_set_at_the_c_level(scene: Scene) -> None:
     """PARTIAL_CHAIN, which would hide certificates above the first trusted one, is found when it is set unseen."""
     context = scene.context()
@@ -171,6 +183,11 @@ def test_unreadable_trust_is_refused(scene: Scene, trust: Any) -> None:
     """Trust anchors that cannot be read are an error at construction, and never the platform's instead."""
     with pytest.raises(pinscher.InsecureContextError, match="cannot be read"):
         scene.context(trust=trust)
+
+
+def test_words_between_certificates_are_for_people(scene: Scene) -> None:
+    """A bundle that is handed over as bytes may have comments in any language, as a file may."""
+    assert scene.context(trust="# Főtanúsítvány\n".encode() + scene.root.pem).get_ca_certs()
 
 
 def test_keylog_is_ignored_unless_asked_for(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

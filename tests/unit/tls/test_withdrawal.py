@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -113,6 +114,24 @@ def test_memory_buffers_are_withdrawn_too(scene: Scene, denies: bool) -> None:
     with pytest.raises(pinscher.PinMismatchError):
         secured.write(b"after")
     assert b"" == outgoing.read()
+
+
+@pytest.mark.parametrize("is_injected", [False, True], ids=["pinned", "injected"])
+def test_nothing_is_sent_in_clear_after_a_withdrawn_connection_ended_tls(scene: Scene, is_injected: bool) -> None:
+    """``unwrap`` ends a withdrawn connection and does not open the way to clear text that it opens for others."""
+    with contextlib.ExitStack() as stack:
+        server, plain = scene.serve(scene.genuine), ssl.create_default_context(cadata=scene.root.pem.decode())
+        holder: Any = scene.context() if not is_injected else stack.enter_context(pinscher.injected(scene.policy()))
+        secured = stack.enter_context(wrapped(plain if is_injected else holder, server))
+        secured.sendall(b"before")
+        assert b"before" == secured.recv(16)
+        holder.policy = _removing(scene)
+        with contextlib.suppress(OSError):
+            secured.unwrap()
+        with pytest.raises(pinscher.PinMismatchError):
+            secured.sendall(b"after, in clear")
+    server.wait_idle()
+    assert 6 == server.application_bytes
 
 
 def test_a_clock_that_breaks_during_the_change_withdraws(scene: Scene) -> None:

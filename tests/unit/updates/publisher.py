@@ -208,7 +208,7 @@ class Follower:
         named: dict[str, Any] = {
             "root": publisher.root, "store": store, "on_policy": self.policies.append, "on_event": self.events.append,
             "intervals": Intervals(least=timedelta()), "now": publisher.clock, "clock": publisher.clock.seconds,
-            "limits": Limits(idle_seconds=5, file_seconds=5, lock_seconds=5),
+            "limits": Limits(idle_seconds=60, file_seconds=60, lock_seconds=60),
         } | settings  # fmt: skip
         self.updater = Updater(addresses, **named)
 

@@ -68,6 +68,15 @@ def test_the_layout(publisher: Publisher) -> None:
     assert set() == names(Path(publisher.repository.path) / "staging")
 
 
+def test_a_repository_below_a_file_is_broken(tmp_path: Path) -> None:
+    """Where a file stands in the place of a folder, whatever is asked for is told as unreadable."""
+    (tmp_path / "file").write_text("x")
+    repository = Repository(tmp_path / "file")
+    for ask in (repository.staged_roles, lambda: repository.version("targets"), lambda: repository.published("root")):
+        with pytest.raises(BrokenRepositoryError, match=r"cannot read '.*file/.*': Not a directory"):
+            ask()
+
+
 def test_a_renewal_with_nothing_new(publisher: Publisher) -> None:
     """A renewal signs a timestamp, and a snapshot only once the old one is half over."""
     publisher.renew()

@@ -338,6 +338,17 @@ def test_an_address_that_is_not_https_is_refused(address: str, publisher: Publis
 
 
 @pytest.mark.parametrize(
+    "address",
+    ["https://user:secret@updates.example", "https://user:secret@/", "https://user:secret@[x", "//a:secret@b"],
+)
+def test_a_secret_in_an_address_is_not_shown(address: str, publisher: Publisher, tmp_path: Path) -> None:
+    """An address with a user and a password is refused in words that have neither."""
+    with pytest.raises(ValueError, match="the address of a repository") as caught:
+        Updater(address, root=publisher.root, store=tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "address", ["http://127.0.0.1:8000/", "http://localhost", "http://[::1]:80", "https://updates.example/a"]
 )
 def test_addresses(address: str, publisher: Publisher, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from typing import TYPE_CHECKING
 
 from pinscher.clients.forwarder.events import Event, Kind
-from pinscher.clients.forwarder.link import Dial, Limits, Link, Route, Tell, Upstream
+from pinscher.clients.forwarder.link import Dial, Limits, Link, Route, Tell, Upstream, reset
 from pinscher.clients.forwarder.secured import BLOCK, Streams
 from pinscher.errors import PinningError
 
@@ -50,6 +51,7 @@ class Forwarder:
         self._upstreams: list[Upstream] = []
         self._links: set[Link] = set()
         self._cut = 0
+        self._is_stopping = False
         self._numbers = itertools.count(1)
 
     @property
@@ -103,6 +105,8 @@ class Forwarder:
 
     async def stop(self, seconds: float) -> int:
         """Take no more connections, give those that are open *seconds* to end, cut the rest; return how many."""
+        self._is_stopping = True
+        await self._accept_no_more()
         for server in self._servers:
             server.close()
         for listening in self._listening:
@@ -118,6 +122,19 @@ class Forwarder:
             self._tell(Event(kind=Kind.STOPPED, text=f"stopped; {self._cut} open connections were cut"))
         return self._cut
 
+    async def _accept_no_more(self) -> None:
+        """
+        Let what was accepted arrive before the servers are closed.
+
+        asyncio forgets, open, a connection that it accepted in the turn of the loop in which its server is closed.
+        """
+        loop = asyncio.get_running_loop()
+        for listening in self._listening:
+            # Windows has no readers (NotImplementedError), another loop may keep them, a second stop finds none.
+            with contextlib.suppress(RuntimeError, ValueError):
+                loop.remove_reader(listening.socket)
+        await asyncio.sleep(0)
+
     def cut(self) -> int:
         """Cut every open connection, and return how many."""
         count = sum(link.cut() for link in self._links)
@@ -125,6 +142,10 @@ class Forwarder:
         return count
 
     def _begin(self, route: Route, streams: Streams) -> None:
+        if self._is_stopping:
+            # What was accepted before the listening socket was closed arrives here after it, and nobody waits for it.
+            reset(streams[1])
+            return
         link = Link(route, next(self._numbers), streams)
         self._links.add(link)
         link.task = asyncio.get_running_loop().create_task(link.run())

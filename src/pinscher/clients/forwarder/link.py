@@ -26,6 +26,7 @@ from pinscher.clients.forwarder.secured import BLOCK, SecuredStream, Streams, Tr
 from pinscher.diagnosis import Facts, diagnose, explain
 from pinscher.errors import PinningError, escaped
 from pinscher.tls import PinMismatchError, verdict_of
+from pinscher.tls._standins import may_receive
 from pinscher.verdict import Action, Outcome
 
 try:
@@ -123,10 +124,10 @@ class Link:
         One that is cut is reset at once, for the context itself ends it only when it is used.
         """
         tls = None if self._secured is None else self._secured.tls
-        if tls is None or tls.verdict is None:
+        if tls is None or tls.gate is None or not tls.gate.is_refused:
             return False, False
-        if tls.gate is None or not tls.gate.is_refused:
-            return False, tls.verdict.policy is not self._route.context.policy
+        if may_receive(tls):
+            return False, True
         try:
             tls.gate.before()
         except PinMismatchError as refused:
@@ -199,7 +200,7 @@ class Link:
         if isinstance(error, TruncatedError):
             with contextlib.suppress(asyncio.CancelledError):
                 await _delivered(self._writer, self._route.limits.opening)
-        _reset(self._writer)
+        reset(self._writer)
 
     def _tell_opened(self, secured: SecuredStream) -> None:
         verdict: Verdict = secured.tls.verdict
@@ -262,7 +263,8 @@ _LINGER = struct.pack("ii", 1, 0)
 _A_MOMENT = 0.02
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection so that its other side sees that it was cut."""
     with contextlib.suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     writer.transport.abort()

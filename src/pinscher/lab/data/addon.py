@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from typing import Any
 
 KEPT_BYTES = 65_536
@@ -97,7 +98,12 @@ class Witness:
         # Not sys.stdin: a thread that holds its lock is a fatal error when the interpreter shuts down.
         while os.read(0, 1):
             pass
-        shutil.rmtree(self._directory, ignore_errors=True)
+        # mitmproxy may still be writing there, and a directory that something appears in is not removed at once.
+        for _ in range(100):
+            shutil.rmtree(self._directory, ignore_errors=True)
+            if not os.path.exists(self._directory):
+                break
+            time.sleep(0.01)
         os._exit(0)
 
 

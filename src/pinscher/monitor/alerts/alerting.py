@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from pinscher.monitor.alerts import tables
 from pinscher.monitor.alerts.courier import Courier
 from pinscher.monitor.alerts.notices import Scribe
-from pinscher.monitor.alerts.outbox import Outbox
+from pinscher.monitor.alerts.outbox import Outbox, is_due
 from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.tables import settings
 
@@ -77,7 +77,7 @@ class Alerts:
         at = self._now()
         if await self._is_something_new(at):
             await self._write(at)
-        if self._tidied is None or at - self._tidied >= _TIDIED:
+        if self._tidied is None or not timedelta(0) <= at - self._tidied < _TIDIED:
             async with self._database.writing() as connection:
                 await self._take_turn(connection)
                 await self._scribe.tidy(connection, at)
@@ -106,7 +106,7 @@ class Alerts:
 
     async def _deliver(self, at: datetime) -> int:
         async with self._database.reading() as connection:
-            due = select(tables.messages.c.id).where(tables.messages.c.due <= int(at.timestamp() * 1000)).limit(1)
+            due = select(tables.messages.c.id).where(is_due(at)).limit(1)
             if (await connection.execute(due)).first() is None:
                 return 0
         taken = 0

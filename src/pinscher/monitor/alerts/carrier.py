@@ -23,7 +23,7 @@ import os
 import sys
 from typing import Any
 
-from pinscher.reports.addresses import is_public
+from pinscher.address import is_public
 
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _STARTS = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.fork", "os.forkpty"})

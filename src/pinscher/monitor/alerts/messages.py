@@ -6,6 +6,7 @@ Rules of this file:
 1. Every message says what, where, why, what to do next, and where there is more, and is bounded.
 2. What an attacker may have chosen stands in it as text: a letter by which some service would make a link, a picture,
    a mention or markup comes back as its number.
+3. Incidents and findings have half a message each, as far as there are so many: reports can be forged.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pinscher.errors import escaped
+from pinscher.monitor.alerts.plan import INCIDENT
 from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.tables import moment
 
@@ -41,17 +43,33 @@ class Message:
 
 def message_of(notices: Sequence[Notice], *, link: str, held: int = 0) -> Message:
     """Return one message for many notices, the gravest first; *held* were not written down."""
-    ordered = sorted(notices, key=lambda notice: (notice.what == "closed", -notice.severity, notice.at))
+    ordered = sorted(notices, key=_order)
     first = ordered[0]
     title = f"{_heading(first)}: {plain(first.subject)}"
     if len(ordered) > 1:
         title = f"{_heading(first)} and {len(ordered) - 1} more: {plain(first.subject)}"
-    parts = [_told(notice, link) for notice in ordered[:MOST_TOLD]]
+    named = _named(ordered)
+    parts = [_told(notice, link) for notice in named]
     if len(ordered) > MOST_TOLD:
-        parts.append(f"and {len(ordered) - MOST_TOLD} more: {_counted(ordered[MOST_TOLD:])}")
+        rest = [notice for notice in ordered if notice not in named]
+        parts.append(f"and {len(rest)} more: {_counted(rest)}")
     if held:
         parts.append(f"{held} more were held back, for too much happened")
     return Message(severity=first.severity, title=title, body="\n\n".join(parts))
+
+
+def _order(notice: Notice) -> tuple[bool, int, bool, int]:
+    """Put what the monitor found itself before what was reported, where both are as grave."""
+    return notice.what == "closed", -notice.severity, notice.rule == INCIDENT, notice.at
+
+
+def _named(ordered: Sequence[Notice]) -> list[Notice]:
+    """Return what is told in full (rule 3)."""
+    begun = [notice for notice in ordered if notice.rule == INCIDENT]
+    found = [notice for notice in ordered if notice.rule != INCIDENT]
+    half = MOST_TOLD // 2
+    begun = begun[: max(half, MOST_TOLD - len(found))]
+    return sorted([*begun, *found[: MOST_TOLD - len(begun)]], key=_order)
 
 
 def digest_of(open_now: Sequence[Notice], *, link: str, held: int, at: datetime) -> Message:

@@ -8,7 +8,8 @@ Rules of this file:
 3. A service that does not answer is asked again after a while that doubles, up to an hour, for three days. While no
    service of a route answers, no more messages are made for it: what happens meanwhile is told in one. What waits for
    one address is bounded; what is over it is counted as lost.
-4. Quiet hours, and the pause between two messages of a route, keep notices back; nothing else does.
+4. Quiet hours, and the pause between two messages of a route, keep notices back; nothing else does. A time that has
+   not come, because the clock was ahead when it was written, keeps nothing back.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, or_, select, update
 
 from pinscher.monitor.alerts import tables
 from pinscher.monitor.alerts.courier import Parcel
 from pinscher.monitor.alerts.messages import digest_of, message_of
-from pinscher.monitor.alerts.notices import INCIDENT, MOST_WAITING, count, notice_of, noticed
+from pinscher.monitor.alerts.notices import MOST_WAITING, count, is_within, notice_of, noticed
+from pinscher.monitor.alerts.plan import INCIDENT
+from pinscher.monitor.clocks import SKEW
 from pinscher.monitor.findings.finding import Severity
 from pinscher.monitor.tables import findings, millis
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from pinscher.monitor.alerts.messages import Message
@@ -76,7 +79,7 @@ class Outbox:
             return False
         if _is_digest_due(route, state, at):
             return True
-        is_early = state is not None and millis(at) < state.sent + millis_of(route.window)
+        is_early = state is not None and is_within(state.sent, at, route.window)
         return gravest is not None and not is_early and not route.is_quiet(at, Severity(gravest))
 
     async def make(self, connection: AsyncConnection, route: Route, at: datetime) -> None:
@@ -97,8 +100,9 @@ class Outbox:
             await connection.execute(update(tables.routes).where(tables.routes.c.route == route.name).values(values))
 
     async def _make_message(self, connection: AsyncConnection, route: Route, held: int, at: datetime) -> bool:
-        asked = select(tables.notices).where(tables.notices.c.route == route.name).order_by(tables.notices.c.id)
-        rows = (await connection.execute(asked.limit(MOST_WAITING))).all()
+        columns = tables.notices.c
+        asked = select(tables.notices).where(columns.route == route.name).order_by(columns.severity.desc(), columns.id)
+        rows = (await connection.execute(asked.limit(2 * MOST_WAITING))).all()
         audible = [row for row in rows if not route.is_quiet(at, Severity(row.severity))]
         if not audible:
             return False
@@ -123,7 +127,7 @@ class Outbox:
     async def lease(self, at: datetime) -> list[Parcel]:
         """Return what is due, and put its next time off (rule 2); what no address is left for is dropped."""
         columns = tables.messages.c
-        due = select(tables.messages).where(columns.due <= millis(at)).order_by(columns.tries, columns.id)
+        due = select(tables.messages).where(is_due(at)).order_by(columns.tries, columns.id)
         async with self._database.writing() as connection:
             rows = (await connection.execute(due.limit(MOST_CARRIED).with_for_update(skip_locked=True))).all()
             parcels = []
@@ -135,7 +139,8 @@ class Outbox:
                 kind = _KINDS[Severity(row.severity)]
                 parcels.append(Parcel(row.id, route.addresses[row.target], row.title, row.body, kind))
             leased = columns.id.in_([parcel.id for parcel in parcels])
-            await connection.execute(update(tables.messages).where(leased).values(due=millis(at + LEASE)))
+            made = case((columns.made > millis(at + SKEW), millis(at)), else_=columns.made)
+            await connection.execute(update(tables.messages).where(leased).values(due=millis(at + LEASE), made=made))
         return parcels
 
     async def settle(self, number: int, why: str | None, at: datetime) -> bool:
@@ -163,9 +168,10 @@ class Outbox:
         await count(connection, self._database, row.route, lost=1)
 
 
-def millis_of(span: timedelta) -> int:
-    """Return a span of time in milliseconds."""
-    return span // timedelta(milliseconds=1)
+def is_due(at: datetime) -> ColumnElement[bool]:
+    """Return the condition that a message is carried now; what is due later than any pause of now is (rule 4)."""
+    due = tables.messages.c.due
+    return or_(due <= millis(at), due > millis(at + 2 * LONGEST_WAIT))
 
 
 async def _state(connection: AsyncConnection, route: Route) -> Row[Any] | None:

@@ -6,10 +6,13 @@ Rules of this file:
 1. Whatever the file holds, the answer is a plan or :class:`InvalidAlertsError`. An unknown field is an error.
 2. An address holds secrets: no error, log line, ``repr`` or answer shows one. It is named by its route and its place.
 3. A route without a filter takes everything; each filter only takes away.
+4. A route of hosts takes what is about one of them, or about an entry of the policy that one of them falls under, and
+   what is about so many hosts that it names none.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -23,8 +26,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pinscher.errors import PinningError, escaped
-from pinscher.host import HostPattern, InvalidHostError
+from pinscher.host import HostPattern, InvalidHostError, Reach
 from pinscher.monitor.findings.finding import Severity
+from pinscher.monitor.findings.names import EVERY_RULE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
 
     from pinscher.monitor.alerts.notices import Notice
 
+INCIDENT = "incident"
+"""What a route's rules call an incident, which is no finding and has a cause instead of a rule."""
+MANY = "many"
+"""The host of what is about more hosts than are told one by one."""
 MOST_ROUTES, MOST_ADDRESSES = 64, 16
 """Routes of a file, and addresses of a route."""
 LARGEST_FILE = 256 * 1024
@@ -87,7 +95,7 @@ class Route:
         return (
             notice.severity >= self.severity
             and (not self.rules or notice.rule in self.rules)
-            and (not self.hosts or any(pattern.matches(notice.host) for pattern in self.hosts))
+            and (not self.hosts or _is_about(notice.host, self.hosts))
             and (not self.applications or notice.application in self.applications)
             and (notice.what != "closed" or self.tells_closed)
         )
@@ -99,6 +107,24 @@ class Route:
     def local(self, at: datetime) -> datetime:
         """Return a moment as the clocks of the route's time zone show it."""
         return at.astimezone(self.zone)
+
+
+def _is_about(text: str, hosts: tuple[HostPattern, ...]) -> bool:
+    """Tell whether a host, or a pattern of hosts, has a host in common with one of these (rule 4)."""
+    if text == MANY:
+        return True
+    try:
+        found = HostPattern.parse(text)
+    except InvalidHostError:
+        return False
+    return any(_has_some(mine, found) or _has_some(found, mine) for mine in hosts)
+
+
+def _has_some(pattern: HostPattern, other: HostPattern) -> bool:
+    """Tell whether a pattern has the highest host of another one, or a host right below its name."""
+    highest = () if other.reach is Reach.ONE_LABEL else (other.name,)
+    below = () if other.reach is Reach.EXACT else (f"x.{other.name}",)
+    return any(pattern.matches(host) for host in (*highest, *below))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +229,7 @@ def _route(name: str, table: _RouteTable, environment: Mapping[str, str]) -> Rou
         name=name,
         addresses=tuple(_address(text, f"{place}.urls[{n}]", environment) for n, text in enumerate(table.urls)),
         severity=Severity[table.severity.upper()],
-        rules=frozenset(table.rules),
+        rules=frozenset(_rule(text, f"{place}.rules[{n}]") for n, text in enumerate(table.rules)),
         hosts=tuple(_pattern(text, f"{place}.hosts") for text in table.hosts),
         applications=frozenset(table.applications),
         zone=_zone(table.zone or "UTC", f"{place}.zone"),
@@ -229,6 +255,19 @@ def _address(text: str, place: str, environment: Mapping[str, str]) -> str:
     if "://" not in text or not text.isprintable():
         raise InvalidAlertsError(place, "expected an address of apprise, such as json://host/path, or env:NAME")
     return text
+
+
+def _rule(text: str, place: str) -> str:
+    """Return a rule that can be; one that cannot would be a route that is silent for ever."""
+    known = EVERY_RULE | {INCIDENT}
+    if text in known:
+        return text
+    near = difflib.get_close_matches(text[:64], known, n=1)
+    raise InvalidAlertsError(
+        place,
+        f"expected the rule of a finding, or '{INCIDENT}', found '{escaped(text[:64])}'"
+        + (f"; did you mean '{near[0]}'?" if near else ""),
+    )
 
 
 def _pattern(text: str, place: str) -> HostPattern:

@@ -42,7 +42,11 @@ told = Table(
     Column("repeats", Integer, nullable=False),
     Column("last", BigInteger, nullable=False),
 )
-"""How often something was told on a route: in the day that began at ``since``, and again while it stayed open."""
+"""
+How often something was told on a route: in the day that began at ``since``, and again while it stayed open.
+
+``repeats`` is -1 once its end was told.
+"""
 
 notices = Table(
     "alert_notices",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from taskiq import AckableMessage, BrokerMessage, TaskiqMessage
@@ -28,7 +29,7 @@ from taskiq.receiver import Receiver
 from taskiq_nats import PullBasedJetStreamBroker
 
 from pinscher.errors import escaped
-from pinscher.monitor.errors import BrokerUnusableError
+from pinscher.monitor.errors import BrokerUnusableError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -104,7 +105,8 @@ class JetStream(PullBasedJetStreamBroker):
                 raise self.client.last_error or NatsTimeoutError
             await connecting
         except (NatsError, OSError) as error:
-            with contextlib.suppress(AssertionError):  # what the client says to whoever leaves before it was there
+            # What the client says to whoever leaves before it was there; older ones close what they never opened.
+            with contextlib.suppress(AssertionError, AttributeError):
                 await self.client.close()
             raise BrokerUnusableError(f"the broker cannot be used: {_reason(error)}") from None
 
@@ -114,6 +116,9 @@ class JetStream(PullBasedJetStreamBroker):
             raise BrokerUnusableError("the broker took nothing: it is away")
         try:
             await self.js.publish(self.subject, message.message, timeout=_ANSWER_SECONDS)
+        except MaxPayloadError:
+            found, most = len(message.message), self.client.max_payload
+            raise TooLargeError(f"the broker takes {most} octets at once, found {found}") from None
         except (NatsError, OSError) as error:
             raise BrokerUnusableError(f"the broker took nothing: {_reason(error)}") from None
 

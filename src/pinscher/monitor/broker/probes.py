@@ -24,8 +24,6 @@ from pinscher.monitor.broker.jetstream import JetStream, work_off
 from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.schedule import Leased
 from pinscher.monitor.tables import millis
-from pinscher.probe import Endpoint
-from pinscher.probe import Protocol as Spoken
 
 if TYPE_CHECKING:
     from taskiq import AsyncBroker
@@ -104,19 +102,18 @@ class ProbeLine:
 
 
 def _written(leased: Leased) -> dict[str, Any]:
-    endpoint = leased.endpoint
+    host, port, protocol, address = leased.named
     return {
         "id": leased.id,
-        "host": endpoint.host,
-        "port": endpoint.port,
-        "protocol": endpoint.protocol.value,
-        "address": endpoint.connect_to,
+        "host": host,
+        "port": port,
+        "protocol": protocol,
+        "address": address,
         "lease": leased.lease,
         "until": leased.until,
     }
 
 
 def _read(written: dict[str, Any]) -> Leased:
-    protocol = Spoken(written["protocol"])
-    endpoint = Endpoint(written["host"], written["port"], protocol=protocol, connect_to=written["address"])
-    return Leased(written["id"], endpoint, written["lease"], written["until"])
+    named = written["host"], written["port"], written["protocol"], written["address"]
+    return Leased(written["id"], named, written["lease"], written["until"])

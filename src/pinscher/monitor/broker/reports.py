@@ -6,6 +6,8 @@ Rules of this file:
 1. A collector acknowledges a report when the stream has it in its file; from then on any collector can store it.
 2. A message leaves the stream after the commit that holds its rows.
 3. A row that is stored already is passed over, by its idempotency key: a message that is given twice is harmless.
+4. A body stands for itself alone: the counts of one that is too large for a message go in several, and one that the
+   broker does not take all the same is refused as such, and not those that came with it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from taskiq import Context, TaskiqDepends
 from taskiq.exceptions import SendTaskError
 
 from pinscher.monitor.broker.jetstream import JetStream, work_off
-from pinscher.monitor.errors import NotStoredError
+from pinscher.monitor.errors import NotStoredError, TooLargeError
 from pinscher.monitor.intake import Accepted
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ STREAM = "pinscher-reports"
 MOST_WAITING = 20_000
 """Messages of reports that wait."""
 LARGEST_MESSAGE = 700_000
-"""Octets of the rows in one message, unless one body alone has more; a NATS server takes 1 MiB by default."""
+"""Octets of the rows in one message, unless one report alone has more; a NATS server takes 1 MiB by default."""
 _STORING_AT_ONCE = 4
 _AGAIN_SECONDS = 0.5
 _log = logging.getLogger("pinscher.monitor")
@@ -63,12 +65,13 @@ class ReportLine:
         return broker, cls(broker, store, patience=patience)
 
     async def hand_in(self, batch: Sequence[Accepted]) -> None:
-        """Return when the stream holds the rows (rule 1)."""
+        """Return when the stream holds the rows (rule 1); raise :class:`TooLargeError` where it never will (rule 4)."""
         try:
             for packed in _packed(batch):
                 await self._task.kiq(packed)
         except SendTaskError as error:
-            raise NotStoredError(f"nothing was stored: {error.__cause__}") from None
+            kind = TooLargeError if isinstance(error.__cause__, TooLargeError) else NotStoredError
+            raise kind(f"nothing was stored: {error.__cause__}") from None
 
     async def run(self) -> NoReturn:
         """Store what any collector handed in, for ever."""
@@ -102,12 +105,24 @@ def _packed(batch: Sequence[Accepted]) -> Iterator[bytes]:
         "certificates": list(certificates.values()),
     }
     packed = msgspec.msgpack.encode(rows)
-    if len(packed) <= LARGEST_MESSAGE or len(batch) == 1:
+    halves = () if len(packed) <= LARGEST_MESSAGE else _halves(batch)
+    if not halves:
         yield packed
-        return
+    for half in halves:
+        yield from _packed(half)
+
+
+def _halves(batch: Sequence[Accepted]) -> tuple[Sequence[Accepted], ...]:
+    """Cut a batch between its bodies, or one body between its counts (rule 4); return nothing where neither can be."""
     middle = len(batch) // 2
-    yield from _packed(batch[:middle])
-    yield from _packed(batch[middle:])
+    if middle:
+        return batch[:middle], batch[middle:]
+    one = batch[0]
+    middle = len(one.heartbeats) // 2
+    if not middle:
+        return ()
+    first = Accepted(one.reports, one.heartbeats[:middle], one.certificates)
+    return [first], [Accepted(heartbeats=one.heartbeats[middle:])]
 
 
 def _unpacked(packed: bytes) -> list[Accepted]:

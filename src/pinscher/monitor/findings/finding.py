@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from pinscher.errors import escaped
+
 
 class Severity(enum.IntEnum):
     """How grave a finding is: something fails now, something will, or something is merely new."""
@@ -32,3 +34,8 @@ class Finding:
     said: str
     advice: str
     cause: str = field(default="")
+
+
+def one_line(text: str) -> str:
+    """Return what an error says, on one line of bounded length."""
+    return escaped(" ".join(text.split()), limit=400)

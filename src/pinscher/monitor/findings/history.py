@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from pinscher.verdict import Outcome
 
 
+NOT_LOOKED = "could not be looked at: "
+"""How the failure begins of a look that failed at the monitor's own end, and not at the endpoint's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """
-    What an endpoint showed without a change from ``first`` to ``last``.
+    What an endpoint showed without a change from ``first`` to ``last``; failures of one end in a row are one sighting.
 
     ``validated`` is empty where no path was verified, and ``presented`` too where nothing answered; ``failure`` then
-    says why. The outcome was given by ``evaluate`` when the chain was seen, and the cause and advice by ``diagnose``.
-    ``vantage`` is where it was seen from.
+    says why, in the words of the last look. The outcome was given by ``evaluate`` when the chain was seen, and the
+    cause and advice by ``diagnose``. ``vantage`` is where it was seen from.
     """
 
     first: datetime
@@ -43,6 +47,11 @@ class Sighting:
     def is_answered(self) -> bool:
         """Whether a server spoke TLS at all."""
         return bool(self.presented)
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether the monitor itself was able to look."""
+        return not is_own(self.failure)
 
     @property
     def leaf_key(self) -> bytes | None:
@@ -81,6 +90,11 @@ class History:
     def validated(self) -> tuple[Sighting, ...]:
         """The sightings with a verified path, the oldest first."""
         return tuple(sighting for sighting in self.sightings if sighting.validated)
+
+
+def is_own(failure: str) -> bool:
+    """Tell whether a look failed at the monitor's own end, by the words of its failure."""
+    return failure.startswith(NOT_LOOKED)
 
 
 def key_of(certificate_der: bytes) -> bytes | None:

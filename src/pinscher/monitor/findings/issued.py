@@ -76,13 +76,21 @@ def issued_findings(
                 found[f"entry {one.issued.index} of log {_log(one, names)}"] = [_unreadable(one, names)]
             continue
         for judged in _judged(one, interests, trusted):
-            subject = f"key {one.issued.leaf_pins[0]} for {judged.entry.host}"
+            subject = f"{_KEY}{one.issued.leaf_pins[0]}{_FOR}{judged.entry.host}"
             if subject not in gravest or judged.standing > gravest[subject].standing:
                 gravest[subject] = judged
     for subject, judged in gravest.items():
         if judged.standing is not Standing.ACCEPTED or at - judged.logged.issued.at <= TOLD_FOR:
             found[subject] = [_finding(judged, policy, names)]
     return found
+
+
+_KEY, _FOR = "key ", " for "
+
+
+def entry_of(subject: str) -> str:
+    """Return the entry of the policy that a key was issued for, or nothing where the subject is something else."""
+    return subject.partition(_FOR)[2] if subject.startswith(_KEY) else ""
 
 
 def _judged(one: Logged, interests: Interests, trusted: frozenset[bytes]) -> list[_Judged]:

@@ -1,7 +1,8 @@
 """
 Findings about what is new on a path that was validated, and may well be in order.
 
-A change is told for a week from the moment it was first seen, and then closes by itself.
+A change is told for a week from the moment it was first seen, and then closes by itself. What the endpoint shows after
+it ends it no sooner: a foreign chain that is served now and then is not over when the old one is seen again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 TOLD_FOR = timedelta(days=7)
 """How long a change is told."""
+LASTING = {"key-changed": TOLD_FOR, "new-issuer": TOLD_FOR, "intermediate-changed": TOLD_FOR}
+"""The rules whose findings are told for a time, and for how long each."""
 
 
 def key_changed(history: History, _policy: Policy, at: datetime) -> Finding | None:
@@ -34,7 +37,7 @@ def key_changed(history: History, _policy: Policy, at: datetime) -> Finding | No
     return Finding(
         rule="key-changed",
         severity=Severity.NOTICE,
-        said=f"a new leaf key since {now.first:%Y-%m-%d %H:%M} UTC, under the same pin {now.matched}",
+        said=f"a new leaf key, first seen {now.first:%Y-%m-%d %H:%M} UTC, under the same pin {now.matched}",
         advice="ask who operates the host whether the key was changed on purpose; the pin cannot tell",
     )
 
@@ -47,7 +50,7 @@ def new_issuer(history: History, _policy: Policy, at: datetime) -> Finding | Non
     return Finding(
         rule="new-issuer",
         severity=Severity.WARNING,
-        said=f"a certificate by {change[1].issuer} since {change[1].first:%Y-%m-%d %H:%M} UTC, "
+        said=f"a certificate by {change[1].issuer}, first seen {change[1].first:%Y-%m-%d %H:%M} UTC, "
         f"under a root not seen before; until then by {change[0][-1].issuer}",
         advice="ask who operates the host whether the CA was changed; until they confirm it, treat it as an attack",
     )
@@ -66,7 +69,7 @@ def intermediate_changed(history: History, _policy: Policy, at: datetime) -> Fin
     return Finding(
         rule="intermediate-changed",
         severity=Severity.NOTICE,
-        said=f"signed by {now.issuer} since {now.first:%Y-%m-%d %H:%M} UTC, under the same root; "
+        said=f"signed by {now.issuer}, first seen {now.first:%Y-%m-%d %H:%M} UTC, under the same root; "
         f"until then by {before[-1].issuer}",
         advice="look for pins on the old intermediate, in every policy that is deployed",
     )

@@ -5,7 +5,7 @@ Rules of this file:
 
 1. A log that promised to include a certificate (an embedded timestamp) and does not hold it after its own delay is
    told, as far as the log was read since the promise and by the policy in force. Timestamps' signatures are not
-   verified: it may be the certificate that lies.
+   verified: it may be the certificate that lies. While a log is not read to its end, what is told stays as it was told.
 2. TLSA records disagree when there are some and none matches. What is shown is compared with them, validated or not,
    for DANE has no use for a CA.
 """
@@ -41,9 +41,14 @@ class FollowedLog:
 
 
 def ct_missing(
-    certificate_der: bytes, logs: Mapping[bytes, FollowedLog], logged: Iterable[Logged], *, since: datetime
-) -> Finding | None:
-    """Look for a certificate in the logs that promised it; *since* is when the policy in force was first used."""
+    certificate_der: bytes, logs: Mapping[bytes, FollowedLog], logged: Iterable[Logged], *, since: datetime,
+    told: Finding | None = None,
+) -> Finding | None:  # fmt: skip
+    """
+    Look for a certificate in the logs that promised it.
+
+    *since* is when the policy in force was first used, and *told* what the book says already (rule 1).
+    """
     try:
         promises = embedded_timestamps(certificate_der)
     except TimestampsError:
@@ -56,7 +61,10 @@ def ct_missing(
     missing = [(followed, at) for followed, at in owed if followed.log.id.hex() not in held]
     if not missing:
         return None
-    followed, at = missing[0]
+    read = [(followed, at) for followed, at in missing if _is_read(followed)]
+    if not read:
+        return told
+    followed, at = read[0]
     return Finding(
         rule="ct-missing",
         severity=Severity.WARNING,
@@ -68,9 +76,13 @@ def ct_missing(
 
 def _is_due(followed: FollowedLog, promised: datetime, since: datetime) -> bool:
     place, begun = followed.known.place, followed.known.begun
-    if place is None or begun is None or place.read.size < place.head.size:
-        return False
-    return promised > max(begun, since) and place.head.at > promised + followed.log.longest_delay
+    is_asked = begun is not None and promised > max(begun, since)
+    return is_asked and place is not None and place.head.at > promised + followed.log.longest_delay
+
+
+def _is_read(followed: FollowedLog) -> bool:
+    place = followed.known.place
+    return place is not None and place.read.size >= place.head.size
 
 
 def tlsa_disagrees(answer: TlsaAnswer, chain: Sequence[bytes]) -> Finding | None:

@@ -1,4 +1,4 @@
-"""Findings about an endpoint that gives no answer, or none that could be verified."""
+"""Findings about an endpoint that gives no answer, or none that could be verified, or that could not be looked at."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PATIENCE = timedelta(hours=1)
 
 
 def unreachable(history: History, _policy: Policy, _at: datetime) -> Finding | None:
-    """Nothing answered, twice in a row at least; it is critical after an hour."""
+    """Nothing answered, twice in a row at least; critical after an hour. A look that was not made says nothing."""
     failures: list[Sighting] = []
-    for sighting in reversed(history.sightings):
+    for sighting in reversed([one for one in history.sightings if one.is_looked_at]):
         if not sighting.failure:
             break
         failures.append(sighting)
@@ -33,6 +33,19 @@ def unreachable(history: History, _policy: Policy, _at: datetime) -> Finding | N
         severity=Severity.CRITICAL if latest.last - since >= _PATIENCE else Severity.WARNING,
         said=f"no answer since {since:%Y-%m-%d %H:%M} UTC: {latest.failure}",
         advice="look at the server and at the way to it; pins say nothing about a server that is not there",
+    )
+
+
+def look_failed(history: History, _policy: Policy, _at: datetime) -> Finding | None:
+    """The monitor could not look at the endpoint, for a fault at its own end: it is blind, and says so at once."""
+    latest = history.latest
+    if latest is None or latest.is_looked_at:
+        return None
+    return Finding(
+        rule="look-failed",
+        severity=Severity.CRITICAL,
+        said=f"nobody watches this endpoint since {latest.first:%Y-%m-%d %H:%M} UTC: it {latest.failure}",
+        advice="mend what the monitor stumbles over, such as a file of --ca-file that is gone: it is blind here",
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pinscher.errors import escaped
-from pinscher.monitor.findings.finding import Finding, Severity
+from pinscher.monitor.findings.finding import Finding, Severity, one_line
 from pinscher.updates.errors import RepositoryUnreachableError, SlowRetrievalError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _refused(state: State) -> Finding | None:
     return Finding(
         rule="updates-refused",
         severity=Severity.WARNING if is_silent else Severity.CRITICAL,
-        said=f"clients take nothing from the repository: {_line(str(error))}",
+        said=f"clients take nothing from the repository: {one_line(str(error))}",
         advice="look at the server and at the way to it" if is_silent
         else "clients refuse this too: find out who published it ('pinscher repo'), and whether the mirror is genuine",
     )  # fmt: skip
@@ -82,8 +82,3 @@ def _override(state: State, at: datetime) -> Finding | None:
         said=f"an emergency policy for {hosts} is offered until {state.override.ends:%Y-%m-%d %H:%M} UTC",
         advice="ship a policy with the keys that are in use before it ends, or withdraw it",
     )
-
-
-def _line(text: str) -> str:
-    """Return an error on one line."""
-    return escaped(" ".join(text.split()), limit=400)

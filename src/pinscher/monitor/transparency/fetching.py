@@ -6,6 +6,7 @@ Rules of this file:
 1. A server is verified by the platform. Nothing is believed for the way it came all the same: signatures decide.
 2. A connection goes to an address that was checked, and no redirect is followed.
 3. An answer is read to its limit and never beyond, compressed or not, and is cut when its time is over.
+4. Nothing is asked for after the turn that it was wanted in.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from pinscher.address import is_public
 from pinscher.errors import escaped
-from pinscher.reports.addresses import is_public
 from pinscher.reports.deadline import closed_after
 from pinscher.updates.log import LogDamagedError, LogUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SECONDS = 30.0
 """How long one file may take as a whole."""
@@ -37,9 +38,10 @@ class LogSite:
     """The files below a log's address, over one connection that is kept; it belongs to one thread at a time."""
 
     def __init__(
-        self, url: str, *, allow_private: bool = False, seconds: float = SECONDS, context: ssl.SSLContext | None = None
-    ) -> None:
-        """Take a URL that ``logs`` has checked."""
+        self, url: str, *, allow_private: bool = False, seconds: float = SECONDS, context: ssl.SSLContext | None = None,
+        is_cut: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        """Take a URL that ``logs`` has checked; *is_cut* tells that the turn is no more (rule 4)."""
         parts = urlsplit(url)
         self._host, self._is_plain = parts.hostname or "", parts.scheme == "http"
         self._port = parts.port or (80 if self._is_plain else 443)
@@ -47,6 +49,7 @@ class LogSite:
         self._allow_private = allow_private
         self._seconds = seconds
         self._given = context
+        self._is_cut = is_cut
         self._connection: http.client.HTTPConnection | None = None
 
     @functools.cached_property
@@ -56,6 +59,8 @@ class LogSite:
     def fetch(self, path: str, limit: int) -> bytes | None:
         """Return a file of at most *limit* octets, or None if there is none; raise a ``LogError`` otherwise."""
         shown = escaped(path)
+        if self._is_cut():
+            raise LogUnreachableError(f"{shown} was not asked for: the log took too long to answer what came before")
         try:
             return self._fetch(path, limit)
         except (OSError, http.client.HTTPException, ValueError) as error:

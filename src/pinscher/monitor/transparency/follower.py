@@ -9,6 +9,7 @@ Rules of this file:
    that they are in the log, and of the log that it goes on from what was seen.
 3. What is proved stays, whatever comes after it: a turn that fails half-way goes on there.
 4. Whatever a log serves is a trouble that is told, and never an exception that ends the watch.
+5. A turn that is over ends with what it has, however much is left to read.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from pinscher.updates.log import (
 from pinscher.updates.log.proofs import verify_consistency
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from pinscher.monitor.transparency.heads import TreeHead
@@ -103,8 +105,11 @@ class Progress:
         return self.trouble is None and self.place is not None and self.place.read.size < self.place.head.size
 
 
-def advance(view: View, known: Place | None, interests: Interests, *, from_start: bool = False) -> Progress:
-    """Go on from what is known of a log; without that, begin at its present end, or at its start."""
+def advance(
+    view: View, known: Place | None, interests: Interests, *, from_start: bool = False,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Progress:  # fmt: skip
+    """Go on from what is known of a log, or begin at its present end or start, until the turn *is_over* (rule 5)."""
     progress = Progress(place=known)
     try:
         head = view.head()
@@ -115,7 +120,7 @@ def advance(view: View, known: Place | None, interests: Interests, *, from_start
             _check_continues(view, known.head, head)
             progress = Progress(place=replace(known, head=head))
         for _ in range(MOST_ANSWERS):
-            if not progress.is_behind or len(progress.found) >= MOST_FOUND:
+            if not progress.is_behind or len(progress.found) >= MOST_FOUND or is_over():
                 break
             progress = _read(view, progress, interests)
     except LogError as error:

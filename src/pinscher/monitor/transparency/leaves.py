@@ -5,7 +5,10 @@ Rules of this file:
 
 1. An entry is hashed as it was served: what cannot be read further is an entry of the tree all the same.
 2. Only what the hash is over is believed. The chain beside it is not, and is kept apart.
-3. A tile of entries that cannot be taken apart raises ``LogDamagedError``, for any bytes at all.
+3. A tile of entries that cannot be taken apart raises ``LogDamagedError``, for any bytes at all, and no more of it is
+   taken apart than was asked for.
+4. A leaf has no bound of its own below those of its length fields and of the answer: who could be too large to be read
+   would be too large to be found.
 """
 
 from __future__ import annotations
@@ -105,11 +108,16 @@ def _opaque(octets: bytes, start: int, width: int) -> tuple[bytes, int]:
     return octets[content:end], end
 
 
-def leaves_of_tile(content: bytes, path: str) -> list[Leaf]:
-    """Take a tile of entries apart; beside each stand the fingerprints of its chain (rule 3)."""
-    leaves, place = [], 0
+def leaves_of_tile(content: bytes, path: str, width: int, *, is_full: bool = False) -> list[Leaf]:
+    """
+    Take a tile of *width* entries apart; beside each stand the fingerprints of its chain (rule 3).
+
+    Where the full tile stands in for the one that was asked for, what is behind those entries is left alone.
+    """
+    leaves: list[Leaf] = []
+    place = 0
     try:
-        while place < len(content):
+        while place < len(content) and len(leaves) < width:
             entry, end = _entry(content, place)
             hashed = _VERSION + content[place:end]
             if entry.kind is EntryKind.PRECERTIFICATE:
@@ -118,6 +126,10 @@ def leaves_of_tile(content: bytes, path: str) -> list[Leaf]:
             leaves.append(Leaf(hashed, beside))
     except (ValueError, struct.error):
         raise LogDamagedError(f"{path} cannot be read after entry {len(leaves)}") from None
+    if len(leaves) < width:
+        raise LogDamagedError(f"{path} has {len(leaves)} entries, expected {width}")
+    if place < len(content) and not is_full:
+        raise LogDamagedError(f"{path} has more than {width} entries")
     return leaves
 
 

@@ -113,15 +113,12 @@ class TiledView:
         """Read the tile that a place is in."""
         index, first = divmod(start, WIDTH)
         tile = tile_at(0, index, head.size)
-        path = _data_path(tile.path)
+        path, is_full = _data_path(tile.path), False
         content = self._source.fetch(path, LARGEST_ANSWER)
         if content is None:
-            path = _data_path(tile.full.path)
+            path, is_full = _data_path(tile.full.path), True
             content = _there(self._source, path, LARGEST_ANSWER)
-        leaves = leaves_of_tile(content, path)[: tile.width]
-        if len(leaves) < tile.width:
-            raise LogDamagedError(f"{path} has {len(leaves)} entries, expected {tile.width}")
-        return leaves[first:]
+        return leaves_of_tile(content, path, tile.width, is_full=is_full)[first:]
 
     def proof(self, size: int, head: TreeHead) -> list[bytes]:
         """Make the proof from tiles."""
@@ -208,11 +205,19 @@ class ListedView:
         return chain_beside(entry.kind, leaf.beside)
 
     def _entries(self, first: int, last: int) -> list[Leaf]:
-        path = f"ct/v1/get-entries?start={first}&end={last}"
-        entries = _decoded(_there(self._source, path, LARGEST_ANSWER), _Entries, path).entries
-        if not 1 <= len(entries) <= last - first + 1:
+        path, asked = f"ct/v1/get-entries?start={first}&end={last}", last - first + 1
+        content = _there(self._source, path, LARGEST_ANSWER)
+        # Each entry is an object, and a brace that opens one is written in one way alone.
+        if content.count(b"{") > _BRACES * (asked + 1):
+            raise LogDamagedError(f"{path} was answered with more than {asked} entries")
+        entries = _decoded(content, _Entries, path).entries
+        if not 1 <= len(entries) <= asked:
             raise LogDamagedError(f"{path} was answered with {len(entries)} entries")
         return [Leaf(one.leaf_input, one.extra_data) for one in entries]
+
+
+_BRACES = 4
+"""For each entry, and for the answer: a log may add fields of its own."""
 
 
 class _Served(msgspec.Struct):

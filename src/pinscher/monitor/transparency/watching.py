@@ -1,4 +1,11 @@
-"""Every log followed, turn by turn, and what they say brought into the book of findings."""
+"""
+Every log followed, turn by turn, and what they say brought into the book of findings.
+
+Rules of this file:
+
+1. No log waits for another: each has a turn of its own, which is recorded when it ends, and is under way once at most.
+2. The findings are settled with what is recorded, whoever is still reading.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +23,7 @@ from pinscher.monitor.transparency.follower import advance
 from pinscher.monitor.transparency.memory import Memory
 from pinscher.monitor.transparency.names import Interests
 from pinscher.monitor.transparency.tables import ct_logs
+from pinscher.monitor.transparency.turns import TURN_SECONDS, Turn, aside
 from pinscher.monitor.transparency.views import view_of
 
 if TYPE_CHECKING:
@@ -31,8 +39,8 @@ if TYPE_CHECKING:
 
 TRANSPARENCY_RULES = (*ISSUED_RULES, *LOG_RULES)
 """The rules of findings that are about certificates and logs, and about no endpoint."""
-_MOST_AT_ONCE = 8
-"""Logs that are asked at the same time."""
+_MOST_AT_ONCE = 16
+"""Logs that are read at the same time; the others stand in line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,9 @@ class LogSettings:
     allow_private: bool = False
     from_start: bool = False
     seconds: float = SECONDS
+    turn_seconds: float = TURN_SECONDS
+    patience: float = 10.0
+    """Seconds after which the findings are settled without the logs that are still being read."""
     context: ssl.SSLContext | None = None
 
 
@@ -54,30 +65,64 @@ class Transparency:
         self._settings = settings
         self._now = now
         self._ledger = Ledger(database)
+        self._gate = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._going: dict[bytes, asyncio.Task[None]] = {}
         self.memory = Memory(database)
 
     async def turn(self, policy: Policy) -> None:
-        """Go on in every log, write what was found, and settle the findings."""
+        """Go on in every log that is not being read, and settle the findings when all were read, or after a while."""
         interests = Interests(policy)
         known = await self.memory.logs()
-        gate = asyncio.Semaphore(_MOST_AT_ONCE)
-        turns = [self._follow(log, known.get(log.id.hex()), interests, gate) for log in self._settings.logs]
-        await asyncio.gather(*turns)
+        for log in self._settings.logs:
+            if log.id not in self._going:
+                following = self._follow(log, known.get(log.id.hex()), interests)
+                self._going[log.id] = asyncio.create_task(following)
+        if self._going:
+            await self._pause()
+        errors = self._ended()
         await self.settle(policy)
+        if errors:
+            raise errors[0]
 
-    async def _follow(self, log: CtLog, known: Known | None, interests: Interests, gate: asyncio.Semaphore) -> None:
-        async with gate:
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait(self._going.values(), timeout=self._settings.patience)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    def _ended(self) -> list[BaseException]:
+        """Let go of the turns that ended, and return what went wrong in them."""
+        ended = [log for log, task in self._going.items() if task.done()]
+        tasks = [self._going.pop(log) for log in ended]
+        return [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+
+    async def close(self) -> None:
+        """Wait for no log any more."""
+        going, self._going = list(self._going.values()), {}
+        for task in going:
+            task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
+
+    async def _follow(self, log: CtLog, known: Known | None, interests: Interests) -> None:
+        async with self._gate:
             place = None if known is None else known.place
-            progress = await asyncio.to_thread(self._advance, log, place, interests)
-            await self.memory.record(log, known, progress, at=self._now())
+            turn = Turn(self._settings.turn_seconds)
+            try:
+                progress = await aside(lambda: self._advance(log, place, interests, turn))
+            finally:
+                turn.end()
+        await self.memory.record(log, known, progress, at=self._now())
 
-    def _advance(self, log: CtLog, place: Place | None, interests: Interests) -> Progress:
+    def _advance(self, log: CtLog, place: Place | None, interests: Interests, turn: Turn) -> Progress:
         settings = self._settings
         site = LogSite(
-            log.url, allow_private=settings.allow_private, seconds=settings.seconds, context=settings.context
-        )
+            log.url, allow_private=settings.allow_private, seconds=settings.seconds, context=settings.context,
+            is_cut=turn.is_cut,
+        )  # fmt: skip
         try:
-            return advance(view_of(log, site), place, interests, from_start=settings.from_start)
+            view = view_of(log, site)
+            return advance(view, place, interests, from_start=settings.from_start, is_over=turn.is_over)
         finally:
             site.close()
 

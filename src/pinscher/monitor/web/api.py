@@ -142,7 +142,7 @@ async def _read(request: Request, body: type[Body]) -> Body:
 
 
 def _number(request: Request) -> int:
-    return min(int(request.path_params["number"]), _LARGEST_NUMBER)
+    return int(request.path_params["number"])
 
 
 def _page(request: Request) -> tuple[int, int]:
@@ -174,7 +174,7 @@ def _route(operation: Operation, handler: Handler) -> Route:
             raise MonitorError(str(error)) from None
         if operation.name in _CHANGES:
             address = request.client.host if request.client else ""
-            deed = Deed(who=f"token of {holder}", what=operation.name, address=address, about=request.url.path)
+            deed = Deed(who=f"token of {holder}", what=operation.name, address=address, about=request.scope["path"])
             await Audit(monitor.database).note(deed, at=monitor.now())
         return answer(shown, operation.status)
 
@@ -196,7 +196,7 @@ _TABLE: tuple[tuple[Operation, Handler], ...] = (
     ),
     (
         Operation(
-            path="/api/endpoints/{number:int}", name="showEndpoint", said="One endpoint with its history.",
+            path="/api/endpoints/{number:number}", name="showEndpoint", said="One endpoint with its history.",
             answer=shapes.EndpointHistoryShown,
         ),
         _endpoint,
@@ -210,21 +210,21 @@ _TABLE: tuple[tuple[Operation, Handler], ...] = (
     ),
     (
         Operation(
-            path="/api/findings/{number:int}", name="showFinding", said="One finding with what became of it.",
+            path="/api/findings/{number:number}", name="showFinding", said="One finding with what became of it.",
             answer=shapes.FindingHistoryShown,
         ),
         _finding,
     ),
     (
         Operation(
-            path="/api/findings/{number:int}/acknowledge", name="acknowledgeFinding",
+            path="/api/findings/{number:number}/acknowledge", name="acknowledgeFinding",
             said="Somebody looks after it.", method="POST", body=Reason, answer=shapes.FindingHistoryShown,
         ),
         _acknowledge,
     ),
     (
         Operation(
-            path="/api/findings/{number:int}/silence", name="silenceFinding", said="It is quiet until a time.",
+            path="/api/findings/{number:number}/silence", name="silenceFinding", said="It is quiet until a time.",
             method="POST", body=Silence, answer=shapes.FindingHistoryShown,
         ),
         _silence,
@@ -238,14 +238,14 @@ _TABLE: tuple[tuple[Operation, Handler], ...] = (
     ),
     (
         Operation(
-            path="/api/incidents/{number:int}", name="showIncident", said="One incident with its chain.",
+            path="/api/incidents/{number:number}", name="showIncident", said="One incident with its chain.",
             answer=shapes.IncidentChainShown,
         ),
         _incident,
     ),
     (
         Operation(
-            path="/api/incidents/{number:int}/acknowledge", name="acknowledgeIncident",
+            path="/api/incidents/{number:number}/acknowledge", name="acknowledgeIncident",
             said="Somebody looks after it.", method="POST", body=Reason, answer=shapes.IncidentChainShown,
         ),
         _acknowledge_incident,

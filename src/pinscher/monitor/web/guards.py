@@ -7,7 +7,10 @@ Rules of this file:
 2. An answer is JSON of ASCII text in which no letter means anything to HTML.
 3. The interface has no cookies: a token stands in the Authorization header, and so no page can use somebody else's.
 4. Who asks from this machine is trusted with figures alone, and only under a name of this machine: a page that had a
-   name of its own point here (DNS rebinding) gets nothing.
+   name of its own point here (DNS rebinding) gets nothing. Nor does whoever comes through a proxy that says so in any
+   of the usual ways; one that says nothing cannot be told from this machine.
+5. The number of a row in a path has at most 18 digits: Starlette's own ``int`` takes thousands, which Python refuses.
+6. What fails unexpectedly is answered in one sentence, with the headers of every answer.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pinscher.errors import escaped
 from pinscher.monitor.errors import MonitorError, StrangerError, TooLargeError, TooManyError, TooSlowError
+from pinscher.monitor.limits import network_of
 from pinscher.monitor.tokens import Role
 
 if TYPE_CHECKING:
@@ -35,6 +40,23 @@ if TYPE_CHECKING:
 
 BODY_SECONDS = 10.0
 """How long a body may take."""
+
+
+class RowNumber(Convertor[int]):
+    """The number of a row, written ``{number:number}`` in a path (rule 5)."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        """Return the number."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """Return its digits."""
+        return str(value)
+
+
+register_url_convertor("number", RowNumber())
 
 
 async def body_of(request: Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:
@@ -77,18 +99,25 @@ def holder_of(request: Request, token: str, role: Role) -> str:
     monitor = monitor_of(request)
     name = monitor.tokens.holder(token, role) if token else None
     if name is None:
-        monitor.strangers.take(_sender(request))
+        monitor.strangers.take(network_of(_sender(request)))
         raise StrangerError("expected a token in the Authorization header: Bearer ...")
     return name
 
 
 def is_local(request: Request) -> bool:
     """Tell whether somebody on this machine asks, by a name of this machine and through no proxy (rule 4)."""
-    if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via")):
+    if any(name in _OF_PROXIES or name.startswith(_OF_PROXIES_BEGIN) for name in request.headers):
         return False
     host = request.headers.get("host", "")
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return _is_loopback(_sender(request)) and (name == "localhost" or _is_loopback(name))
+
+
+_OF_PROXIES = frozenset({"cdn-loop", "client-ip", "fastly-client-ip", "forwarded", "true-client-ip", "via"})
+_OF_PROXIES_BEGIN = (
+    "cf-", "x-amzn-", "x-client-ip", "x-cluster-client-ip", "x-envoy-", "x-forwarded", "x-original-", "x-real-ip",
+)  # fmt: skip
+"""Headers that proxies, tunnels and content networks add, and no scraper of this machine does."""
 
 
 def _sender(request: Request) -> str:
@@ -141,19 +170,26 @@ async def _left(_: Request, _error: Exception) -> Response:
     return answer({"error": "the client left"}, 400)
 
 
+async def _failed(_: Request, _error: Exception) -> Response:
+    # Starlette answers this outside of every middleware, and then hands the error on to the server's log.
+    return answer({"error": "the monitor failed, and its log says how"}, 500, _HEADERS)
+
+
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     MonitorError: _refused,
     HTTPException: _not_found,
     ClientDisconnect: _left,
+    Exception: _failed,
 }
 """What becomes of an error, by its class."""
 
-_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-]
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+}
+_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 
 
 class HeadersMiddleware:
@@ -171,7 +207,7 @@ class HeadersMiddleware:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 said = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(one for one in _HEADERS if one[0] not in said)]
+                message["headers"] = [*message["headers"], *(one for one in _RAW_HEADERS if one[0] not in said)]
             await send(message)
 
         await self._app(scope, receive, with_headers)

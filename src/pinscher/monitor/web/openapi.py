@@ -83,7 +83,7 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Json], dict[str
 
 
 def _path(operation: Operation) -> str:
-    return re.sub(r":int}", "}", operation.path)
+    return re.sub(r":number}", "}", operation.path)
 
 
 def _described(operation: Operation, schemas: dict[Any, Json]) -> Json:
@@ -112,7 +112,7 @@ def _security(operation: Operation) -> list[Json]:
 
 
 def _parameters(operation: Operation) -> list[Json]:
-    kinds = {"int": {"type": "integer", "minimum": 0}, "": {"type": "string", "minLength": 1}}
+    kinds = {"number": {"type": "integer", "minimum": 0}, "": {"type": "string", "minLength": 1}}
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": kinds[kind]}
         for name, kind in re.findall(r"{(\w+):?(\w*)}", operation.path)

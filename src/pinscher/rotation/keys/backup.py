@@ -11,7 +11,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
 import os
@@ -30,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from pinscher import replacement
 from pinscher.der import SubjectPublicKeyInfo
 from pinscher.entry import Role
 from pinscher.errors import PinningError, escaped
@@ -163,25 +163,12 @@ def key_table(name: str, pin: Pin, *, stored: str | None) -> str:
 
 def write_new(path: str, content: bytes, *, mode: int) -> None:
     """Write a file that does not exist yet, or raise :class:`BackupKeyError` and leave nothing (rule 1)."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(path, flags, mode)
+        replacement.write_new(path, content, mode=mode)
+        replacement.sync_folder(os.path.dirname(path) or ".")
     except FileExistsError:
         raise BackupKeyError("it exists, and is not overwritten", source=path) from None
     except OSError as error:
-        raise BackupKeyError(f"it cannot be written: {_reason(error)}", source=path) from None
+        raise BackupKeyError(f"it cannot be written: {(error.strerror or str(error)).lower()}", source=path) from None
     except ValueError:
         raise BackupKeyError("the name holds a NUL", source=path) from None
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-        raise BackupKeyError(f"it cannot be written: {_reason(error)}", source=path) from None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -59,7 +59,8 @@ def picture(plan: Plan, *, name: str) -> str:
     """Return the chart for a host called *name* as an SVG document of its own."""
     rows = list(_shown(plan))
     height = _TOP + _ROW * len(rows) + 46
-    told = f"{plan.share:g} % of clients have a pin {plan.lead_days} days after its publication"
+    days = "1 day" if plan.lead_days == 1 else f"{plan.lead_days} days"
+    told = f"{plan.share:g} % of clients have a pin {days} after its publication"
     title = escape(f"{escaped(name, limit=_LONGEST_NAME)}: {told}")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}">',

@@ -11,7 +11,6 @@ Rules of this file:
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import time
 from dataclasses import dataclass
@@ -22,8 +21,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
+from pinscher.address import is_public
 from pinscher.errors import PinningError, escaped
 from pinscher.probe import KeySourceError, read_keys
+from pinscher.reports.deadline import closed_after
 from pinscher.rotation.survival.certificate import Certificate, UnreadableCertificateError, read_certificate
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def _get(url: str, *, allow_private: bool) -> bytes:
         # The connection goes to the very address that was looked at, so that a second look-up cannot lead elsewhere.
         address = _address(url, host, port, allow_private=allow_private)
         connection.sock = socket.create_connection(address, timeout=LONGEST_FETCH)
-        connection.request("GET", target, headers={"Accept": "application/pkix-cert, application/pkcs7-mime"})
-        return _body(url, connection.getresponse())
+        with closed_after(connection.sock, LONGEST_FETCH):
+            connection.request("GET", target, headers={"Accept": "application/pkix-cert, application/pkcs7-mime"})
+            return _body(url, connection.getresponse())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise IssuerFetchError(url, escaped(str(error)) or type(error).__name__) from None
     finally:
@@ -104,7 +106,7 @@ def _get(url: str, *, allow_private: bool) -> bytes:
 def _address(url: str, host: str, port: int, *, allow_private: bool) -> tuple[str, int]:
     for *_, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         literal = str(place[0])
-        if allow_private or ipaddress.ip_address(literal.partition("%")[0]).is_global:
+        if allow_private or is_public(literal):
             return literal, port
     raise IssuerFetchError(url, "it leads to no public address")
 
@@ -112,13 +114,9 @@ def _address(url: str, host: str, port: int, *, allow_private: bool) -> tuple[st
 def _body(url: str, response: http.client.HTTPResponse) -> bytes:
     if response.status != http.HTTPStatus.OK:
         raise IssuerFetchError(url, f"the server answered {response.status}")
-    until, body = time.monotonic() + LONGEST_FETCH, b""
-    while chunk := response.read1(LARGEST_ANSWER):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise IssuerFetchError(url, f"the answer is larger than {LARGEST_ANSWER // 1024} KiB")
-        if time.monotonic() > until:
-            raise IssuerFetchError(url, f"the answer takes longer than {LONGEST_FETCH:g} s")
+    body = response.read(LARGEST_ANSWER + 1)
+    if len(body) > LARGEST_ANSWER:
+        raise IssuerFetchError(url, f"the answer is larger than {LARGEST_ANSWER // 1024} KiB")
     return body
 
 

@@ -8,7 +8,7 @@ updates: entries are octets.
 
 from __future__ import annotations
 
-from pinscher.updates.log.audit import Audit, audit, check_continues, entries_of, follow, head_of
+from pinscher.updates.log.audit import Audit, audit, check_continues, entries_of, follow, head_of, proven_roots
 from pinscher.updates.log.checkpoint import Checkpoint, check_follows
 from pinscher.updates.log.errors import (
     ForkedLogError,
@@ -48,5 +48,6 @@ __all__ = [
     "follow",
     "head_of",
     "pin_set_entry",
+    "proven_roots",
     "source_of",
 ]

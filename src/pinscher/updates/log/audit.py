@@ -25,7 +25,7 @@ from pinscher.updates.log.tiles import CHECKPOINT, WIDTH, TileReader, complete_r
 from pinscher.updates.log.tree import consistency_proof, root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pinscher.updates.log.note import NoteVerifier
     from pinscher.updates.log.sources import Source
@@ -96,6 +96,12 @@ def check_continues(source: Source, *, seen: Checkpoint, head: Checkpoint) -> No
         _check_seen(TileReader(source, head.size), seen, head)
 
 
+def proven_roots(source: Source, head: Checkpoint, sizes: Iterable[int]) -> dict[int, bytes]:
+    """Return the roots of a log's beginnings, each proved up to a signed *head*; raise as :func:`audit` does."""
+    reader = TileReader(source, head.size)
+    return {size: _proven_root(reader, size, head) for size in sizes}
+
+
 def entries_of(source: Source, head: Checkpoint) -> Iterator[bytes]:
     """Yield a log's entries in order; a head that :func:`audit` returned says that they are genuine."""
     reader = TileReader(source, head.size)
@@ -116,11 +122,16 @@ def _check_seen(reader: TileReader, seen: Checkpoint, head: Checkpoint) -> None:
         raise InvalidProofError(f"the head that was seen is of another log: {seen}")
     if seen.size > head.size:
         raise LogBehindError(f"the log has {head.size} entries, and {seen.size} were seen: {seen}")
-    root = root_of(reader.node, seen.size)
-    proof = consistency_proof(reader.node, seen.size, head.size)
+    if _proven_root(reader, seen.size, head) != seen.root:
+        raise ForkedLogError(f"its first {seen.size} entries are others than were seen", older=seen, newer=head)
+
+
+def _proven_root(reader: TileReader, size: int, head: Checkpoint) -> bytes:
+    """Return the root of the first *size* entries, at most as many as the head has."""
+    root = root_of(reader.node, size)
+    proof = consistency_proof(reader.node, size, head.size)
     try:
-        verify_consistency(seen.size, root, head.size, head.root, proof)
+        verify_consistency(size, root, head.size, head.root, proof)
     except InvalidProofError:
         raise LogDamagedError("the tiles do not lead to the root that the checkpoint signs") from None
-    if root != seen.root:
-        raise ForkedLogError(f"its first {seen.size} entries are others than were seen", older=seen, newer=head)
+    return root

@@ -85,7 +85,10 @@ class HttpSource:
                 return None
             raise LogUnreachableError(f"{path} was answered with HTTP status {error.code}") from None
         except (OSError, ValueError) as error:
-            raise LogUnreachableError(f"{path} cannot be had: {escaped(str(error))}") from None
+            # The library wraps what the system said, and puts the errno in front of it.
+            cause = getattr(error, "reason", error)
+            reason = str(getattr(cause, "strerror", None) or cause).lower()
+            raise LogUnreachableError(f"{path} cannot be had: {escaped(reason)}") from None
 
     def _read(self, response: HTTPResponse, limit: int, deadline: float) -> bytes:
         pieces, length = [], 0

@@ -7,6 +7,13 @@ file here is one action.
 
 from __future__ import annotations
 
+try:
+    import tuf as _tuf  # noqa: F401  (asked for here, so that its absence is one sentence)
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "publishing updates needs tuf; install it with: pip install 'pinscher[updates]'", name="tuf"
+    ) from None
+
 from pinscher.updates.repository.delegate import delegate
 from pinscher.updates.repository.errors import (
     BrokenRepositoryError,

@@ -62,10 +62,7 @@ class Repository:
 
     def staged_roles(self) -> list[str]:
         """Return the roles that are to change, root and targets first."""
-        try:
-            names = os.listdir(os.path.join(self.path, "staging"))
-        except FileNotFoundError:
-            return []
+        names = _names(os.path.join(self.path, "staging"))
         roles = [unquote(name.removesuffix(".json")) for name in names if name.endswith(".json") and name[0] != "."]
         return sorted(roles, key=lambda role: (TOP_ROLES.index(role) if role in TOP_ROLES else len(TOP_ROLES), role))
 
@@ -91,11 +88,7 @@ class Repository:
 
     def _versions(self, role: str) -> Iterator[int]:
         end = f".{quote(role, safe='')}.json"
-        try:
-            names = os.listdir(os.path.join(self.public, "metadata"))
-        except FileNotFoundError:
-            return
-        for name in names:
+        for name in _names(os.path.join(self.public, "metadata")):
             number = name.removesuffix(end)
             if name.endswith(end) and number.isascii() and number.isdecimal():
                 yield int(number)
@@ -219,6 +212,15 @@ def _metadata_at(path: str) -> Metadata[Any] | None:
         return Metadata.from_bytes(content)
     except DeserializationError:
         raise BrokenRepositoryError(f"'{escaped(path)}' is no metadata") from None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BrokenRepositoryError(f"cannot read '{escaped(folder)}': {error.strerror}") from error
 
 
 def _content(path: str) -> bytes | None:

@@ -614,7 +614,9 @@ def test_stopping_lets_a_connection_end(world: Any) -> None:
             writer.write(SECRET)
             assert SECRET == await reader.readexactly(len(SECRET))
             stopping = asyncio.create_task(forwarder.stop(20))
-            await asyncio.sleep(0)
+            # In the first turn what was accepted before arrives, in the second the listening socket is closed.
+            for _ in range(2):
+                await asyncio.sleep(0)
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection(place.address, place.port)
             writer.write_eof()
@@ -640,3 +642,38 @@ def test_stopping_cuts_what_does_not_end(world: Any) -> None:
     with TlsServer(world.genuine, protocol="echo") as server:
         asyncio.run(played(server.port))
     assert "1 open connections were cut" in world.of(Kind.STOPPED)[0].text
+
+
+def test_nothing_is_begun_after_the_stop(world: Any) -> None:
+    """A connection that the event loop hands over when the forwarder has stopped already is reset."""
+
+    async def played() -> None:
+        """Hand a connection over that was accepted before."""
+        accepted: asyncio.Queue[Any] = asyncio.Queue()
+        async with await asyncio.start_server(lambda *streams: accepted.put_nowait(streams), "127.0.0.1", 0) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            async with world.forwarding(443) as (forwarder, _):
+                await forwarder.stop(0)
+                forwarder._begin(None, await accepted.get())
+                assert 0 == forwarder.connections
+                with pytest.raises(ConnectionResetError):
+                    await reader.read()
+            writer.close()
+
+    asyncio.run(played())
+
+
+def test_what_is_accepted_in_the_turn_of_the_stop_is_reset(world: Any) -> None:
+    """A connection that the event loop accepts right before it closes the listening socket is reset and not forgotten."""
+
+    async def played() -> None:
+        """Connect, and have the stop stand between what accepts and what follows it."""
+        loop, stopping = asyncio.get_running_loop(), []
+        async with world.forwarding(443) as (forwarder, place):
+            with socket.create_connection((place.address, place.port), 20) as client:
+                loop.call_soon(lambda: stopping.append(asyncio.create_task(forwarder.stop(0))))
+                with pytest.raises(ConnectionResetError):
+                    await asyncio.to_thread(client.recv, 1)
+            await stopping[0]
+
+    asyncio.run(played())

@@ -17,9 +17,9 @@ from pinscher.monitor.broker import JetStream, ProbeLine, ReportLine
 from pinscher.monitor.broker.jetstream import Packed, work_off
 from pinscher.monitor.broker.probes import LOOKS_AHEAD
 from pinscher.monitor.broker.reports import LARGEST_MESSAGE, _packed, _unpacked
-from pinscher.monitor.errors import BrokerUnusableError, MonitorError, NotStoredError
+from pinscher.monitor.errors import BrokerUnusableError, MonitorError, NotStoredError, TooLargeError
 from pinscher.monitor.intake import Accepted, Intake
-from pinscher.monitor.tables import endpoints, looks, reports
+from pinscher.monitor.tables import endpoints, heartbeats, looks, reports
 from pinscher.monitor.vantage import DEFAULT_VANTAGE
 from pinscher.monitor.watch import Watch
 from pinscher.probe import Endpoint, NoAnswerError, Protocol
@@ -228,6 +228,70 @@ def test_a_batch_is_cut_into_messages_that_a_server_takes() -> None:
     assert [str(number) for number in range(20)] == [row["key"] for one in unpacked for row in one.reports]
     assert [1] * len(pieces) == [len(one.certificates) for one in unpacked]
     assert 1 == len(list(_packed([_report("big", library="x" * 2 * LARGEST_MESSAGE)])))
+
+
+def _beat(key: str) -> Accepted:
+    """Return the rows of a heartbeat that fills every field, of which a body of 343 KB makes more than 1 MiB."""
+    common = {
+        "application": "shop-app", "key": f"{key:>128}", "received": 1, "install": "i" * 64, "policy": "p" * 256,
+        "version": 2**53 - 1, "log_head": "h" * 256, "outcome": "match", "matched": PIN, "times": 1,
+    }  # fmt: skip
+    return Accepted(heartbeats=[common | {"host": f"{number:0240}.example"} for number in range(1024)])
+
+
+def test_a_heartbeat_of_many_counts_is_cut_between_them() -> None:
+    """The counts of one heartbeat go in as many messages as they need, each of them once."""
+    pieces = list(_packed([_report("a"), _beat("b"), _report("c")]))
+    assert all(len(piece) <= LARGEST_MESSAGE for piece in pieces)
+    rows = [one for piece in pieces for one in _unpacked(piece)]
+    assert ["a", "c"] == [row["key"] for one in rows for row in one.reports]
+    assert [f"{number:0240}.example" for number in range(1024)] == [
+        row["host"] for one in rows for row in one.heartbeats
+    ]
+
+
+async def test_a_heartbeat_of_many_counts_stops_nobody(database: Database, nats: NatsServer) -> None:
+    """The greatest heartbeat that a collector takes is stored whole, once however often it comes, and others with it."""
+    intake = Intake(database)
+    async with _line(nats.url, intake.commit) as line:
+        await line.hand_in([_report("a"), _beat("b"), _report("c")])
+        await line.hand_in([_beat("b")])
+        working = asyncio.create_task(line.run())
+
+        async def is_empty() -> bool:
+            """Tell whether nothing waits in the stream."""
+            return 0 == await line._broker.under_way()  # type: ignore[attr-defined, no-any-return]
+
+        await _until(is_empty)
+        await _end(working)
+    async with database.reading() as connection:
+        assert 1024 == (await connection.execute(select(func.count()).select_from(heartbeats))).scalar_one()
+    assert ["a", "c"] == await _keys(database)
+
+
+async def test_a_body_that_a_broker_does_not_take_is_refused_alone(database: Database) -> None:
+    """Of a batch with reports that are too large for the server, they alone are refused, also when their sender left."""
+    direct = Intake(database)
+    with nats_server(max_payload=64 * 1024) as server:
+        async with _line(server.url, direct.commit) as line:
+            intake = Intake(database, keep=line.hand_in)
+            sent = [_report("a"), _report("b"), _report("big", library="x" * 100_000), _report("c"), _report("d")]
+            storing = [asyncio.create_task(intake.store(one)) for one in sent]
+            leaving = asyncio.create_task(intake.store(_report("gone", library="x" * 100_000)))
+            # They wait in the queue once their tasks had a turn.
+            await asyncio.sleep(0)
+            leaving.cancel()
+            working = [asyncio.create_task(work) for work in (intake.run(), line.run())]
+            answers = await asyncio.gather(*storing, return_exceptions=True)
+
+            async def is_stored() -> bool:
+                """Tell whether everything is in the database."""
+                return ["a", "b", "c", "d"] == await _keys(database)
+
+            await _until(is_stored)
+            await _end(*working)
+    assert [None, None, TooLargeError, None, None] == [one and type(one) for one in answers]
+    assert (413, True) == (TooLargeError.status, "the broker takes 65536 octets at once" in str(answers[2]))
 
 
 @pytest.mark.parametrize(("found", "made"), [(PASSWORD, "wrong-password-of-mine"), ("127.0.0.1", "127.0.0.2")])

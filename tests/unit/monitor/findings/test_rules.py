@@ -8,10 +8,10 @@ import pytest
 
 from pinscher.monitor.findings import RULES, History, Severity, Sighting
 from pinscher.monitor.findings.dates import certificate_ends, policy_ends
-from pinscher.monitor.findings.history import key_of
+from pinscher.monitor.findings.history import NOT_LOOKED, key_of
 from pinscher.monitor.findings.keys import intermediate_changed, key_changed, new_issuer
 from pinscher.monitor.findings.pins import backup_never_rehearsed, backup_only, pin_mismatch
-from pinscher.monitor.findings.reach import not_validated, unreachable
+from pinscher.monitor.findings.reach import look_failed, not_validated, unreachable
 from pinscher.pin import Pin
 from pinscher.verdict import Outcome
 from tests.unit.monitor.scene import AT, DAY, ENDPOINT, HOST, HOUR, history, issue, policy_of, root, sighting
@@ -193,6 +193,17 @@ def test_an_endpoint_without_an_answer_is_told_and_grows_graver() -> None:
     graver = unreachable(history(_failure(AT - HOUR), _failure(AT)), POLICY, AT)
     assert graver is not None
     assert Severity.CRITICAL is graver.severity
+
+
+def test_an_endpoint_that_could_not_be_looked_at_is_told_at_once_and_not_as_unreachable() -> None:
+    """A fault of the monitor's own says nothing about the server, and is critical for as long as it lasts."""
+    blind = _failure(AT, times=9, text=f"{NOT_LOOKED}the roots are gone")
+    found = look_failed(history(sighting(HELD), blind), POLICY, AT)
+    assert found is not None
+    assert (Severity.CRITICAL, True) == (found.severity, "it could not be looked at: the roots are gone" in found.said)
+    assert None is unreachable(history(blind), POLICY, AT)
+    for latest in (_failure(AT), sighting(HELD)):
+        assert None is look_failed(history(blind, latest), POLICY, AT)
 
 
 def test_a_chain_that_nobody_validated_is_critical() -> None:

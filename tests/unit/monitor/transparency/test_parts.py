@@ -158,9 +158,24 @@ def test_any_tile_is_taken_apart_or_refused(octets: bytes, cut: int) -> None:
     log.add(HELD, is_precertificate=True, at=AT)
     for content in (octets, log.data_tile(0, 2)[:cut] + octets):
         try:
-            leaves_of_tile(content, "tile/data/000")
+            assert 2 == len(leaves_of_tile(content, "tile/data/000", 2))
         except LogDamagedError:
             continue
+
+
+def test_a_tile_of_too_many_entries_is_taken_apart_no_further() -> None:
+    """Behind the entries that were asked for nothing of a tile is read: a million empty ones cost no more than one."""
+    log = CtLog()
+    for _ in range(3):
+        log.add(HELD, at=AT)
+    tile, junk = log.data_tile(0, 3), b"\xff" * 17
+    with pytest.raises(LogDamagedError, match="x has more than 3 entries"):
+        leaves_of_tile(tile + junk, "x", 3)
+    assert 3 == len(leaves_of_tile(tile + junk, "x", 3, is_full=True))
+    with pytest.raises(LogDamagedError, match="x cannot be read after entry 3"):
+        leaves_of_tile(tile + junk, "x", 4)
+    with pytest.raises(LogDamagedError, match="x has 3 entries, expected 4"):
+        leaves_of_tile(tile, "x", 4)
 
 
 def test_a_moment_beyond_all_years_is_no_entry() -> None:
@@ -268,7 +283,7 @@ def test_an_issuer_that_is_another_is_no_issuer() -> None:
     log.add(HELD)
     log.publish()
     (known,) = read_logs(_listed(log, is_tiled=True), at=AT)
-    (leaf,) = leaves_of_tile(log.data_tile(0, 1), "x")
+    (leaf,) = leaves_of_tile(log.data_tile(0, 1), "x", 1)
     for answer in (b"another", LogDamagedError("too large"), None):
         site = _Site(issuer_=answer)
         view = view_of(known, site)
@@ -302,6 +317,18 @@ def test_a_log_that_cannot_prove_its_last_entry_is_damaged() -> None:
         assert "the log does not prove that its last entry is in its tree" == turn.said
         server.instead = {"/ct/v1/get-entries": [b'{"entries": []}']}
         assert "was answered with 0 entries" in Followed(server, is_tiled=False).turn().said
+
+
+def test_an_answer_of_too_many_entries_is_not_read() -> None:
+    """More entries than were asked for are refused, and very many of them before they are even read."""
+    log = CtLog()
+    log.add(HELD)
+    log.publish()
+    entry = b'{"leaf_input": "", "extra_data": ""}'
+    for many, said in ((2, "was answered with 2 entries"), (1_000_000, "was answered with more than 1 entries")):
+        with CtServer(log) as server:
+            server.instead = {"/ct/v1/get-entries": [b'{"entries": [' + b",".join([entry] * many) + b"]}"]}
+            assert said in Followed(server, is_tiled=False).turn().said
 
 
 def test_a_full_tile_stands_in_for_a_partial_one() -> None:

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from pinscher.lab.authority import Authority
 from pinscher.lab.keys import SigningKey
 from pinscher.lab.transparency import CtLog
 from pinscher.lab.transparency_server import CtServer
 from pinscher.monitor.findings import Sighting
+from pinscher.monitor.measures import metrics
 from pinscher.monitor.monitor import Monitor, Settings
 from pinscher.monitor.sightings import Sightings
 from pinscher.monitor.transparency.logs import read_logs
@@ -178,6 +180,48 @@ async def test_it_goes_on_where_it_was(scene: Scene) -> None:
     assert [("ct-foreign-ca", "critical")] * 2 == await scene.rules()
     read = [path for path in scene.server.asked if "entries" in path]
     assert ([] if scene.is_tiled else ["/ct/v1/get-entries?start=2&end=2"]) == read
+
+
+async def test_the_figures_of_a_log_are_counted(scene: Scene) -> None:
+    """Each followed log has its size, what waits to be read, when it last proved what it says, and what it has of us."""
+    monitor = await scene.monitor()
+    log = monitor.settings.transparency.logs[0]
+    labels = f'{{id="{log.id.hex()[:16]}",log="{log.name}"}}'
+    assert [f"pinscher_log_certificates{labels} 0.0"] == await _log_figures(monitor)
+    await monitor.follow_logs()
+    scene.server.log.add(FOREIGN.issue(HOST))
+    scene.server.log.publish()
+    scene.clock.at += HOUR
+    await monitor.follow_logs()
+    last = scene.clock.at.replace(microsecond=scene.clock.at.microsecond // 1000 * 1000)
+    expected = [
+        f"pinscher_log_certificates{labels} 1.0", f"pinscher_log_checked_timestamp_seconds{labels} {last.timestamp()!r}",
+        f"pinscher_log_entries{labels} 2.0", f"pinscher_log_unread{labels} 0.0",
+    ]  # fmt: skip
+    assert expected == await _log_figures(monitor)
+    scene.server.log.add(CA.issue("shop.example"))
+    scene.server.log.publish()
+    scene.server.instead = {"/tile/data": [b"\x00"], "/ct/v1/get-entries": [b"{}"]}
+    scene.clock.at += HOUR
+    await monitor.follow_logs()
+    assert [
+        *expected[:2],
+        f"pinscher_log_entries{labels} 3.0",
+        f"pinscher_log_unread{labels} 1.0",
+    ] == await _log_figures(monitor)
+
+
+async def _log_figures(monitor: Monitor) -> list[str]:
+    """Return the lines of a scrape that are about logs, the time written in full."""
+    families = text_string_to_metric_families((await metrics(monitor)).decode())
+    return sorted(
+        f"{sample.name}{{"
+        + ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+        + f"}} {sample.value!r}"
+        for family in families
+        for sample in family.samples
+        if sample.name.startswith("pinscher_log_")
+    )
 
 
 async def test_of_two_that_follow_one_writes(scene: Scene) -> None:

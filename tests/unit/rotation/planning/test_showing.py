@@ -70,6 +70,12 @@ def test_picture_is_a_document_that_loads_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(("lead", "told"), [(0.5, "a pin 1 day after its"), (10, "a pin 10 days after its")])
+def test_picture_counts_days_as_a_person_does(lead: float, told: str) -> None:
+    """The title says one day, and several days."""
+    assert told in picture(_plan(lead=lead), name="x")
+
+
 def test_picture_of_years_has_fewer_labels() -> None:
     """A chart of several years is labelled by the quarter."""
     labels = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ from pinscher.rotation.survival.fetching import LARGEST_ANSWER, MOST_FETCHES, fe
 from tests.unit.rotation.survival.worlds import UNREADABLE, certified, root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pinscher.rotation.survival import Certificate
+    from pinscher.rotation.survival.fetching import Fetched
 
 
 @contextlib.contextmanager
@@ -122,18 +124,46 @@ def test_fetches_are_bounded() -> None:
     assert "not all were fetched" in fetched.problems[-1]
 
 
+def test_answer_that_never_begins_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that says "continue" for ever, and is never silent, is given up once the time of a fetch is over."""
+    monkeypatch.setattr("pinscher.rotation.survival.fetching.LONGEST_FETCH", 0.3)
+    fetched = _fetched_from(_say_continue)
+    assert () == fetched.certificates
+    assert "cannot fetch an issuer" in fetched.problems[0]
+
+
+def _fetched_from(answer: Callable[[socket.socket], None]) -> Fetched:
+    """Fetch from a server that answers its one client as it is told, until the client has gone."""
+
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            answer(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        talking = threading.Thread(target=serve, args=(listening,))
+        talking.start()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/i"
+        fetched = fetch_issuers([_pointing(address)], allow_private=True)
+        talking.join()
+    return fetched
+
+
+def _say_continue(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def test_answer_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that takes too long is given up."""
-    monkeypatch.setattr("pinscher.rotation.survival.fetching.LONGEST_FETCH", 1e-9)
-    monkeypatch.setattr("pinscher.rotation.survival.fetching.socket.create_connection", _patient)
-    with _serving({"/i": root("Top").der}) as (address, _):
-        fetched = fetch_issuers([_pointing(f"{address}/i")], allow_private=True)
-    assert "takes longer than" in fetched.problems[0]
+    """An answer that does not end is given up, and no part of it is taken."""
+    monkeypatch.setattr("pinscher.rotation.survival.fetching.LONGEST_FETCH", 0.3)
+    fetched = _fetched_from(_begin_alone)
+    assert () == fetched.certificates
+    assert "cannot fetch an issuer" in fetched.problems[0]
 
 
-def _patient(address: tuple[str, int], timeout: float) -> object:
-    import socket
-
-    connection = socket.socket()
-    connection.connect(address)
-    return connection
+def _begin_alone(connection: socket.socket) -> None:
+    """Send a whole certificate and wait for the client to go: only the connection's end would end this answer."""
+    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + root("Top").der)
+    while connection.recv(4096):
+        pass

@@ -99,7 +99,7 @@ ROUTES = (
     page("/accounts", accounts),
     page("/accounts/password", change_password, method="POST"),
     page("/accounts/invite", invite, method="POST", need=Need.OPERATOR),
-    page("/accounts/{number:int}/remove", remove, method="POST", need=Need.OPERATOR),
+    page("/accounts/{number:number}/remove", remove, method="POST", need=Need.OPERATOR),
     page("/audit", audit, need=Need.OPERATOR),
 )
 """The routes of this file."""

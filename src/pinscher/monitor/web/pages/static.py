@@ -27,7 +27,7 @@ async def static(request: Request) -> Response:
     if name not in KINDS:
         return answer({"error": "not found"}, 404)
     content, url = asset(name)
-    kept = "public, max-age=31536000, immutable" if request.url.path == url else "no-store"
+    kept = "public, max-age=31536000, immutable" if request.scope["path"] == url else "no-store"
     headers = {"Cache-Control": kept, "Cross-Origin-Resource-Policy": "same-origin"}
     return Response(content, 200, headers, KINDS[name])
 

@@ -108,12 +108,12 @@ async def reports(visit: Visit) -> Response:
 
 ROUTES = (
     page("/findings", findings),
-    page("/findings/{number:int}", finding),
-    page("/findings/{number:int}/acknowledge", acknowledge_finding, method="POST", need=Need.OPERATOR),
-    page("/findings/{number:int}/silence", silence_finding, method="POST", need=Need.OPERATOR),
+    page("/findings/{number:number}", finding),
+    page("/findings/{number:number}/acknowledge", acknowledge_finding, method="POST", need=Need.OPERATOR),
+    page("/findings/{number:number}/silence", silence_finding, method="POST", need=Need.OPERATOR),
     page("/incidents", incidents),
-    page("/incidents/{number:int}", incident),
-    page("/incidents/{number:int}/acknowledge", acknowledge_incident, method="POST", need=Need.OPERATOR),
+    page("/incidents/{number:number}", incident),
+    page("/incidents/{number:number}/acknowledge", acknowledge_incident, method="POST", need=Need.OPERATOR),
     page("/reports", reports),
 )
 """The routes of this file."""

@@ -121,7 +121,7 @@ class Visit:
         frame = {
             "visit": self,
             "now": self.now,
-            "here": self.request.url.path,
+            "here": self.request.scope["path"],
             "form_token": form_token(cookie),
             "policy": self.monitor.policy,
             # What answers a form cannot be asked for again.
@@ -176,7 +176,7 @@ async def _let_in(visit: Visit, handler: Handler, method: str, need: Need) -> Re
     is_used = "x-pinscher-live" not in request.headers
     visit.session = await visit.desk.sessions.of(cookie, at=visit.now, is_used=is_used)
     if visit.session is None and need is not Need.NOBODY:
-        return visit.go(f"/login?next={quote(request.url.path)}" if method == "GET" else "/login")
+        return visit.go(f"/login?next={quote(request.scope['path'])}" if method == "GET" else "/login")
     if method != "GET":
         await _check_form(visit, cookie)
     if need is Need.OPERATOR and not visit.is_operator:

@@ -73,7 +73,7 @@ async def timeline(visit: Visit) -> Response:
 
 ROUTES = (
     page("/endpoints", endpoints),
-    page("/endpoints/{number:int}", endpoint),
+    page("/endpoints/{number:number}", endpoint),
     page("/timeline", timeline),
 )
 """The routes of this file."""
