@@ -55,7 +55,7 @@ demo: $(VENV)/.demo
 # A test that hangs ends its worker; older pytests do not know the setting, so that it is not in pyproject.toml.
 TESTED := -n 2 -q -o faulthandler_exit_on_timeout=true
 
-# MEASURED=yes measures branch coverage on the way.
+# MEASURED=yes measures branch coverage on the way; on 3.12 or newer, see .ci/run.
 test: $(VENV)/.test
 ifdef MEASURED
 	$(BIN)/python -m coverage erase

@@ -95,3 +95,14 @@ def test_what_one_python_is_enough_for_is_there() -> None:
     assert len(once) == len(set(once))
     rooms = {path.split("/")[2] for path in once if path.startswith("tests/unit/")}
     assert {"formats", "monitor", "store"} == rooms
+
+
+def test_the_first_python_that_is_found_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """CI asks for the newest Python that is there; where none is, it is told so and stops."""
+    own = "{}.{}".format(*sys.version_info[:2])
+    tool = _tool("every_python")
+    assert 0 == tool.first_of(["9.99", own])
+    asked = subprocess.run([capsys.readouterr().out.strip(), "--version"], capture_output=True, text=True, check=True)
+    assert asked.stdout.startswith(f"Python {own}.")
+    assert 1 == tool.first_of(["9.98", "9.99"])
+    assert "none of these Pythons is found: 9.98, 9.99\n" == capsys.readouterr().err

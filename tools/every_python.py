@@ -2,7 +2,8 @@
 Run the test suite on every supported Python that is found, each in an environment of its own under ``.venvs``.
 
 It says which interpreters were found and which were not, and fails when one of ``REQUIRED`` is missing in CI. What is the
-same whatever Python runs it is left out, and named: ``make test`` has it, on any Python.
+same whatever Python runs it is left out, and named: ``make test`` has it, on any Python. With ``--find 3.13 3.12`` it
+prints the first of these that is found, and runs nothing.
 """
 
 from __future__ import annotations
@@ -95,8 +96,19 @@ def run(command: list[str]) -> None:
     subprocess.run(command, cwd=HERE, check=True)
 
 
+def first_of(versions: list[str]) -> int:
+    """Print the first of the versions that is found, or say that none is."""
+    for path in filter(None, map(find, versions)):
+        print(path)
+        return 0
+    print(f"none of these Pythons is found: {', '.join(versions)}", file=sys.stderr)
+    return 1
+
+
 def main() -> int:
-    """Test every interpreter but the one that runs this, which 'make test' has tested."""
+    """Test every interpreter but the one that runs this, which 'make test' has tested; or find the first of some."""
+    if sys.argv[1:2] == ["--find"]:
+        return first_of(sys.argv[2:])
     own = "{}.{}".format(*sys.version_info[:2])
     wanted = os.environ.get("PYTHONS", " ".join(REQUIRED + WELCOME)).split()
     failed, missing = [], []
