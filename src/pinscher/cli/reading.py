@@ -22,6 +22,7 @@ from pinscher.probe import (
     ResponseInjectionError,
     StarttlsRefusedError,
     Trust,
+    addresses_of,
     observe,
     read_keys,
 )
@@ -60,6 +61,10 @@ class Reach:
         from pinscher.tls import chains_of  # noqa: PLC0415  (what reads only files does not pay for it)
 
         return observe(endpoint, trust=self.trust, chains=chains_of, timeout=self.timeout)
+
+    def addresses(self, endpoint: Endpoint) -> list[str]:
+        """Return the addresses of an endpoint's name; raise :class:`NoAnswerError` where it has none."""
+        return addresses_of(endpoint, timeout=self.timeout)
 
 
 FAILURES_TO_ANSWER = (NoAnswerError, StarttlsRefusedError, ResponseInjectionError)

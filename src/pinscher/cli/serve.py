@@ -166,6 +166,7 @@ async def _serve(plan: Plan, teller: _Teller) -> None:
         settings = replace(
             plan.place.settings(), interval=plan.interval, trust_named=named, transparency=plan.followed.settings(),
             updater=plan.repository.updater(plan.place.data), policy_file=_policy_file(plan), tlsa=_look_up(plan),
+            addresses=plan.reach.addresses,
         )  # fmt: skip
         monitor = await Monitor.open(database, plan.policy, plan.reach.observe, settings=settings, broker=broker)
         leaving.push_async_callback(monitor.close)

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from pinscher.monitor.broker import JetStream, ProbeLine, ReportLine
     from pinscher.monitor.comparison import LookUp
     from pinscher.monitor.database import Database
+    from pinscher.monitor.looking import Addresses, Look
     from pinscher.monitor.reloading import PolicyFile
-    from pinscher.monitor.watch import Look
     from pinscher.policy import Policy
     from pinscher.updates import Updater
 
@@ -70,6 +70,7 @@ class Settings:
     transparency: LogSettings = field(default_factory=LogSettings)
     updater: Updater | None = None
     tlsa: LookUp | None = None
+    addresses: Addresses | None = None
     policy_file: PolicyFile | None = None
     role: ProcessRole = ProcessRole.ALL
     takeover: timedelta = LEASE / 2
@@ -119,7 +120,7 @@ class Monitor:
             watch=Watch(
                 database, policy, look, now=now, interval=settings.interval, workers=settings.workers,
                 trust_named=settings.trust_named, vantage=settings.vantage,
-                lease_time=2 * settings.takeover,
+                lease_time=2 * settings.takeover, addresses=settings.addresses,
             ),
             intake=intake,
             collector=Collector(intake),

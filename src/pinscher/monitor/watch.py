@@ -16,37 +16,27 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pinscher.diagnosis import Facts, diagnose
-from pinscher.errors import PinningError, escaped
 from pinscher.monitor.errors import MonitorError
 from pinscher.monitor.findings import LASTING, RULES, History, Sighting
-from pinscher.monitor.findings.history import NOT_LOOKED
 from pinscher.monitor.ledger import Ledger
+from pinscher.monitor.looking import Looker, place_of, words_of
 from pinscher.monitor.schedule import LEASE, Schedule
 from pinscher.monitor.sightings import Sightings
 from pinscher.monitor.vantage import DEFAULT_VANTAGE, subject_of
-from pinscher.probe import NoAnswerError, ResponseInjectionError, StarttlsRefusedError
-from pinscher.verdict import Outcome, evaluate, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import NoReturn
 
-    from pinscher.chain import ValidatedChain
     from pinscher.monitor.database import Database
+    from pinscher.monitor.looking import Addresses, Look
     from pinscher.monitor.schedule import Leased
     from pinscher.policy import Policy
-    from pinscher.probe import Endpoint, Observation
 
-    Look = Callable[[Endpoint], Observation]
-    """Looks at one endpoint in a thread of its own, and raises what ``probe.observe`` raises."""
-
-_NO_ANSWER = (NoAnswerError, StarttlsRefusedError, ResponseInjectionError)
 _log = logging.getLogger("pinscher.monitor")
 
 
@@ -56,18 +46,23 @@ class Watch:
     def __init__(
         self, database: Database, policy: Policy, look: Look, *, now: Callable[[], datetime],
         interval: timedelta, workers: int = 32, trust_named: bool = False, vantage: str = DEFAULT_VANTAGE,
-        lease_time: timedelta = LEASE,
+        lease_time: timedelta = LEASE, addresses: Addresses | None = None,
     ) -> None:  # fmt: skip
-        """Set a watch up; *trust_named* says that the operator named the trust anchors."""
+        """
+        Set a watch up; *trust_named* says that the operator named the trust anchors.
+
+        *addresses* finds those of an endpoint's name, each of which is looked at; without it the look finds one.
+        """
         self._database = database
         self.policy = policy
-        self._look = look
         self.now = now
         self.workers = workers
-        self._trust_named = trust_named
+        self._looker = Looker(
+            look=look, now=now, vantage=vantage, time_of_a_look=lease_time / 2, trust_named=trust_named,
+            addresses=addresses,
+        )  # fmt: skip
         self._ledger = Ledger(database)
         self._sightings = Sightings(database)
-        self._accepted: OrderedDict[int, ValidatedChain] = OrderedDict()
         self.schedule = Schedule(database, interval=interval, vantage=vantage, lease_time=lease_time)
         self.looks = 0
 
@@ -114,14 +109,14 @@ class Watch:
     async def visit(self, pool: concurrent.futures.Executor, leased: Leased) -> bool:
         """Look at an endpoint and record it, and tell whether there is nothing left to do under this lease."""
         loop = asyncio.get_running_loop()
-        seen = await loop.run_in_executor(pool, self._seen, leased)
+        seen = await loop.run_in_executor(pool, self._looker.sighting, leased, self.policy)
         try:
             await self._take(leased, seen)
         except MonitorError as error:
-            _log.warning("a look at %s was not recorded, and is due again: %s", _place(leased), error)
+            _log.warning("a look at %s was not recorded, and is due again: %s", place_of(leased), error)
             return False
         except Exception as error:  # noqa: BLE001  (the daemon's edge: one endpoint's fault is not the others')
-            _log.warning("a look at %s cannot be recorded, and is due again: %s", _place(leased), _words(error))
+            _log.warning("a look at %s cannot be recorded, and is due again: %s", place_of(leased), words_of(error))
             return False
         return True
 
@@ -132,62 +127,9 @@ class Watch:
         except MonitorError:
             raise
         except Exception as error:  # noqa: BLE001  (the daemon's edge: one endpoint's fault is not the others')
-            failed = self._failed(leased, error)
+            failed = self._looker.failed(leased, error)
             # Without the history, which may be what cannot be read.
             await self._record(leased, failed, History(leased.endpoint, (failed,)))
-
-    def _seen(self, leased: Leased) -> Sighting:
-        try:
-            return self._judged(leased, self._look(leased.endpoint))
-        except _NO_ANSWER as error:
-            at = self.now()
-            return Sighting(first=at, last=at, failure=str(error), vantage=self.schedule.vantage)
-        except Exception as error:  # noqa: BLE001  (the daemon's edge: one endpoint's fault is not the others')
-            return self._failed(leased, error)
-
-    def _failed(self, leased: Leased, error: Exception) -> Sighting:
-        """Return the sighting of a look that failed at this end (rule 5)."""
-        failure = NOT_LOOKED + _words(error)
-        _log.warning("%s %s", _place(leased), failure)
-        at = self.now()
-        return Sighting(first=at, last=at, failure=failure, vantage=self.schedule.vantage)
-
-    def _judged(self, leased: Leased, observation: Observation) -> Sighting:
-        """Give the verdict on what was observed, and its diagnosis."""
-        at, host, chain = self.now(), observation.host, observation.validated
-        if chain is None:
-            detail = observation.verification_error or ""
-            verdict = refusal(self.policy, host=host, at=at, detail=detail, port=observation.port)
-        else:
-            verdict = evaluate(chain, self.policy, host=host, at=at, port=observation.port)
-        facts = Facts(
-            last_accepted=self._accepted.get(leased.id),
-            trust_named=self._trust_named,
-            presented=observation.presented,
-            openssl_error=observation.verification_error,
-            verify_code=verify_code_of(observation.verification_error),
-        )
-        diagnosis = diagnose(verdict, facts)
-        if verdict.outcome is Outcome.MATCH and chain is not None:
-            self._remember(leased.id, chain)
-        return Sighting(
-            first=at,
-            last=at,
-            presented=observation.presented.certificates,
-            validated=() if chain is None else chain.certificates,
-            outcome=verdict.outcome,
-            matched=verdict.matched,
-            cause=diagnosis.cause.value,
-            said=diagnosis.sentence,
-            advice=diagnosis.next_action,
-            vantage=self.schedule.vantage,
-        )
-
-    def _remember(self, endpoint: int, chain: ValidatedChain) -> None:
-        self._accepted[endpoint] = chain
-        self._accepted.move_to_end(endpoint)
-        if len(self._accepted) > _MOST_REMEMBERED:
-            self._accepted.popitem(last=False)
 
     async def _record(self, leased: Leased, seen: Sighting, history: History | None = None) -> None:
         outcome = "no-answer" if seen.outcome is None else seen.outcome.value
@@ -203,36 +145,5 @@ class Watch:
         self.looks += 1
 
 
-def _place(leased: Leased) -> str:
-    """Return where a look goes, of a row that may be no endpoint."""
-    host, port, *_ = leased.named
-    return f"{escaped(host)}:{port}"
-
-
-def _words(error: Exception) -> str:
-    """Return an error on one line, with its kind where it is none of this house's."""
-    name = "" if isinstance(error, PinningError) else f"{type(error).__name__}: "
-    return escaped(f"{name}{error}", limit=_LONGEST_FAILURE)
-
-
-def verify_code_of(words: str | None) -> int | None:
-    """Return the number (``X509_V_ERR_...``) of OpenSSL's words, for an observation keeps the words alone."""
-    folded = (words or "").lower().replace("self signed", "self-signed")
-    return next((code for phrase, code in _VERIFY_CODES if folded.startswith(phrase)), None)
-
-
-_VERIFY_CODES = (
-    ("certificate is not yet valid", 9),
-    ("certificate has expired", 10),
-    ("self-signed certificate in", 19),
-    ("self-signed certificate", 18),
-    ("unable to get local issuer", 20),
-    ("unable to verify the first", 21),
-    ("hostname mismatch", 62),
-    ("ip address mismatch", 64),
-)
 _IDLE = timedelta(seconds=1)
 """How often it is asked whether something is due."""
-_LONGEST_FAILURE = 400
-_MOST_REMEMBERED = 10_000
-"""Endpoints whose last accepted chain is kept in memory, for the diagnosis."""

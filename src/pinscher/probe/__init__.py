@@ -8,7 +8,7 @@ connection: it reads keys out of live servers and files, and says what a policy 
 
 from __future__ import annotations
 
-from pinscher.probe.connection import Deadline, NoAnswerError, connect
+from pinscher.probe.connection import Deadline, NoAnswerError, addresses_of, connect
 from pinscher.probe.endpoint import Endpoint, InvalidEndpointError, Protocol
 from pinscher.probe.observation import Observation, observe
 from pinscher.probe.paths import UnverifiedPathError
@@ -39,6 +39,7 @@ __all__ = [
     "Trust",
     "UnusableTrustError",
     "UnverifiedPathError",
+    "addresses_of",
     "connect",
     "embedded_timestamps",
     "observe",

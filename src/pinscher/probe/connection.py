@@ -73,6 +73,12 @@ def connect(endpoint: Endpoint, *, deadline: Deadline) -> socket.socket:
     return connection
 
 
+def addresses_of(endpoint: Endpoint, *, timeout: float) -> list[str]:
+    """Return each address of an endpoint's name once, within *timeout* seconds, or raise :class:`NoAnswerError`."""
+    found = _addresses(endpoint, Deadline.after(timeout))
+    return list(dict.fromkeys(address[0] for _, address in found))
+
+
 def _connect_to_any(endpoint: Endpoint, deadline: Deadline) -> socket.socket:
     failures = []
     for family, address in _addresses(endpoint, deadline):

@@ -12,12 +12,13 @@ from pinscher.lab.authority import Authority
 from pinscher.lab.server import TlsServer
 from pinscher.monitor.errors import NotStoredError
 from pinscher.monitor.findings import Sighting
+from pinscher.monitor.looking import verify_code_of
 from pinscher.monitor.monitor import Monitor, Settings, endpoints_of
 from pinscher.monitor.schedule import LEASE
 from pinscher.monitor.tables import certificates, endpoints, looks, millis
 from pinscher.monitor.vantage import DEFAULT_VANTAGE
 from pinscher.monitor.views import Views
-from pinscher.monitor.watch import Watch, verify_code_of
+from pinscher.monitor.watch import Watch
 from pinscher.pin import Pin
 from pinscher.policy import Policy
 from pinscher.probe import Endpoint, NoAnswerError, Trust, observe
@@ -332,10 +333,10 @@ async def test_a_database_that_does_not_answer_does_not_end_the_watch(
 
 def test_the_last_accepted_chains_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many endpoints the chains that were accepted last are remembered."""
-    import pinscher.monitor.watch as module
+    import pinscher.monitor.looking as module
 
     monkeypatch.setattr(module, "_MOST_REMEMBERED", 2)
-    watch = _watch(None, Clock())  # type: ignore[arg-type]
+    looker = module.Looker(look=_refused, now=Clock(), vantage=DEFAULT_VANTAGE, time_of_a_look=LEASE)
     for number in (1, 2, 1, 3):
-        watch._remember(number, None)  # type: ignore[arg-type]
-    assert [1, 3] == list(watch._accepted)
+        looker._remember(number, None)  # type: ignore[arg-type]
+    assert [1, 3] == list(looker._accepted)
