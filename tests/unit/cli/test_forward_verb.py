@@ -57,7 +57,7 @@ class Bank:
     @contextlib.contextmanager
     def forwarding(self, *arguments: str) -> Iterator[Running]:
         """Run ``pinscher forward`` until the block ends."""
-        command = [sys.executable, "-m", "pinscher.cli", "forward", *self.arguments(*arguments)]
+        command = [sys.executable, "-X", "faulthandler", "-m", "pinscher.cli", "forward", *self.arguments(*arguments)]
         with subprocess.Popen(
             command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
@@ -66,7 +66,9 @@ class Bank:
                 yield running
             finally:
                 if process.poll() is None:
-                    process.kill()
+                    # One that did not end says where its threads are.
+                    process.send_signal(signal.SIGABRT)
+                    sys.stderr.write(process.communicate(timeout=30)[1])
 
 
 class Running:
