@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 
 _LARGEST_ROOT = 512 * 1024
 _FOLDER = "updates"
+DEFAULT_BUNDLE = "policy.json"
+"""The bundle that a repository has from its start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedRepository:
-    """A repository's address, the root that clients came with, and the key of its log, if they were given."""
+    """A repository's address, the root that clients came with, and, if they were given, its log's key and a bundle."""
 
     url: str | None
     root: str | None
     log: str | None = None
+    bundle: str | None = None
 
     def updater(self, data: Path | None) -> Updater | None:
         """Return what follows the repository, and remembers in a folder of the monitor's, or in memory alone."""
@@ -39,8 +42,9 @@ class FollowedRepository:
         except ImportError as error:
             raise PinningError(str(error)) from None
         root = read_bytes(self.root, limit=_LARGEST_ROOT)
+        store = _Memory() if data is None else data / _FOLDER
         try:
-            return Updater(self.url, root=root, store=_Memory() if data is None else data / _FOLDER, log=self.log)
+            return Updater(self.url, root=root, store=store, log=self.log, bundle=self.bundle or DEFAULT_BUNDLE)
         except ValueError as error:
             raise PinningError(str(error)) from None
 
@@ -67,15 +71,21 @@ def repository_options(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def with_repository(
-        *, updates: str | None, updates_root: str | None, updates_log: str | None, **rest: object
-    ) -> int:
+        *, updates: str | None, updates_root: str | None, updates_log: str | None, updates_bundle: str | None,
+        **rest: object,
+    ) -> int:  # fmt: skip
         if (updates is None) is not (updates_root is None):
             raise click.UsageError("--updates and --updates-root go together")
         if updates is None and updates_log is not None:
             raise click.UsageError("--updates-log is the key of the log of --updates, and none was given")
-        return command(**rest, repository=FollowedRepository(url=updates, root=updates_root, log=updates_log))
+        if updates is None and updates_bundle is not None:
+            raise click.UsageError("--updates-bundle is a policy of --updates, and none was given")
+        followed = FollowedRepository(url=updates, root=updates_root, log=updates_log, bundle=updates_bundle)
+        return command(**rest, repository=followed)
 
     for option in (
+        click.option("--updates-bundle", metavar="NAME", show_default=DEFAULT_BUNDLE,
+                     help="The policy of that repository to follow, such as a delegated team's."),
         click.option("--updates-log", metavar="NAME+ID+KEY",
                      help="The key of that repository's transparency log, which has to prove each policy, and with "
                           "which clients' heads are compared."),

@@ -10,6 +10,7 @@ import click
 
 from pinscher.cli.certificates import counted
 from pinscher.cli.reading import json_option, read_bytes
+from pinscher.cli.repository_options import DEFAULT_BUNDLE
 from pinscher.cli.voice import ExitCode, Voice
 from pinscher.cli.writing import check_outputs, known_content, replace_file
 from pinscher.errors import escaped
@@ -39,7 +40,7 @@ JSON: {an object}
 @click.option("--repository", "addresses", multiple=True, required=True, metavar="URL", help="A mirror, in order.")
 @click.option("--root", required=True, metavar="FILE", help="The root that is trusted, such as 1.root.json.")
 @click.option("--data", required=True, metavar="DIR", type=click.Path(), help="Where to keep what was accepted.")
-@click.option("--bundle", default="policy.json", show_default=True, metavar="NAME", help="The policy to follow.")
+@click.option("--bundle", default=DEFAULT_BUNDLE, show_default=True, metavar="NAME", help="The policy to follow.")
 @click.option("--log", metavar="NAME+ID+KEY", help="The key of the transparency log that has to prove each policy.")
 @click.option("--output", metavar="FILE", type=click.Path(), help="Write the policy in force to this file.")
 @json_option

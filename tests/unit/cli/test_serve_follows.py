@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from pinscher.cli.repository_options import FollowedRepository
 from pinscher.errors import PinningError
 from pinscher.monitor.findings.repository import repository_findings
 from pinscher.updates.errors import ThresholdError, UnloggedError
-from pinscher.updates.repository import start_log
+from pinscher.updates.repository import delegate, start_log
 from tests.unit.updates.publisher import Clock, Publisher, Server, policy
 
 if TYPE_CHECKING:
@@ -51,6 +52,24 @@ def test_a_repository_is_followed_as_a_client_follows_it(
     assert [] == repository_findings(updater.state, policy(1), Clock()())
 
 
+def test_a_teams_policy_is_followed_by_its_name(publisher: Publisher, server: Server, tmp_path: Path) -> None:
+    """A monitor that is told a delegated team's bundle follows that one, also in a folder that remembers another."""
+    root = tmp_path / "root.json"
+    root.write_bytes(publisher.root)
+    followed = FollowedRepository(url=server.address, root=str(root))
+    first = followed.updater(tmp_path / "data")
+    assert first is not None
+    assert policy(1) == first.refresh().policy
+    delegate(publisher.repository, "pay", publisher.role("dave", threshold=1), at=publisher.clock())
+    publisher.publish(policy(1, host="a.pay.example"), by=("alice", "bob", "dave"), role="pay")
+    for folder in (None, tmp_path / "data"):
+        updater = replace(followed, bundle="pay/policy.json").updater(folder)
+        assert updater is not None
+        assert policy(1, host="a.pay.example") == updater.refresh().policy
+    with pytest.raises(PinningError, match="bundle"):
+        replace(followed, bundle="../policy.json").updater(None)
+
+
 def test_a_repository_of_another_root_is_critical(publisher: Publisher, server: Server, tmp_path: Path) -> None:
     """A repository that others sign is refused, and that is told."""
     other = Publisher(tmp_path / "other", Clock())
@@ -78,6 +97,8 @@ def test_an_address_and_a_root_go_together(capsys: pytest.CaptureFixture[str]) -
     assert "--updates and --updates-root go together" in capsys.readouterr().err
     assert 2 == main(["serve", "--policy", "x", "--data", "y", "--updates-log", "a+b+c"])
     assert "--updates-log is the key of the log of --updates, and none was given" in capsys.readouterr().err
+    assert 2 == main(["serve", "--policy", "x", "--data", "y", "--updates-bundle", "pay/policy.json"])
+    assert "--updates-bundle is a policy of --updates, and none was given" in capsys.readouterr().err
 
 
 def test_a_log_has_to_prove_what_is_offered(publisher: Publisher, server: Server, tmp_path: Path) -> None:
