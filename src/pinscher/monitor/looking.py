@@ -3,9 +3,9 @@ One look at an endpoint: at every address of its name, judged, and made into one
 
 Rules of this file:
 
-1. One server of many may show another key: of what the addresses show, the sighting is what clients would refuse, then
-   what only a backup pin accepts, then what the first address shows, by the order of the addresses and not by that of
-   the resolver.
+1. One server of many may show another key, or be left out of a renewal: of what the addresses show, the sighting is
+   what clients would refuse, then what only a backup pin accepts, then the certificate that ends first, and then what
+   the first address shows, by the order of the addresses and not by that of the resolver.
 2. Addresses that do not answer count where none does; what some show and others do not names its addresses.
 3. A look ends within its time: an address that is not reached by then is left out, and where something is refused the
    sighting says how many were.
@@ -15,11 +15,13 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pinscher.der import certificate_summary
 from pinscher.diagnosis import Facts, diagnose
 from pinscher.errors import PinningError, escaped
 from pinscher.monitor.findings import Sighting
@@ -137,7 +139,7 @@ class Looker:
 
 def _of_all(shown: dict[str, Sighting], endpoint: Endpoint, policy: Policy, *, count: int) -> Sighting:
     """Return the one sighting of what several addresses showed (rules 1 and 2)."""
-    found = max(shown.values(), key=lambda one: _weight(one, endpoint, policy))
+    found = min(shown.values(), key=lambda one: (-_weight(one, endpoint, policy), _end(one)))
     if found.failure:
         first, *others = (one.failure for one in shown.values())
         reasons = [first, *(other.removeprefix(f"no answer from {endpoint}: ") for other in others)]
@@ -159,6 +161,12 @@ def _weight(sighting: Sighting, endpoint: Endpoint, policy: Policy) -> int:
     entry = policy.lookup_canonical(endpoint.host)
     pins = None if entry is None else entry.pinset
     return 2 if pins is not None and sighting.matched is not None and pins.is_backup(sighting.matched) else 1
+
+
+def _end(sighting: Sighting) -> float:
+    """Return when the certificate of a sighting ends, as seconds; one that says nothing readable ends last."""
+    end = certificate_summary(sighting.presented[0]).not_after if sighting.presented else None
+    return math.inf if end is None else end.timestamp()
 
 
 def place_of(leased: Leased) -> str:

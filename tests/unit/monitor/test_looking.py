@@ -127,12 +127,14 @@ def test_what_every_address_shows_is_told_without_an_address(name: Name) -> None
 
 def test_the_order_of_the_resolver_changes_nothing(name: Name) -> None:
     """Servers with certificates of their own under one pin: the same one is told however the resolver turns its answers."""
-    with name.served(at1=name.pinned, at2=name.pinned.renew(), at3=name.pinned.renew()):
+    end = NOW + timedelta(days=80)
+    shown = {place: name.pinned.renew(not_after=end) for place in ("at1", "at2", "at3")}
+    with name.served(**shown):
         seen = name.sighting()
         for turned in ([THIRD, FIRST, SECOND], [SECOND, THIRD, FIRST, SECOND]):
             name.answers = turned
             assert seen == name.sighting()
-    assert seen.presented[0] == name.pinned.der
+    assert seen.presented[0] == shown["at1"].der
 
 
 def test_a_backup_key_at_one_address_is_what_the_look_tells(name: Name) -> None:
@@ -140,6 +142,15 @@ def test_a_backup_key_at_one_address_is_what_the_look_tells(name: Name) -> None:
     with name.served(at1=name.pinned, at2=name.spare):
         seen = name.sighting()
     assert (Outcome.MATCH, Pin.of(name.spare.der)) == (seen.outcome, seen.matched)
+
+
+def test_a_server_that_was_left_out_of_a_renewal_is_what_the_look_tells(name: Name) -> None:
+    """Of several certificates under one pin the one that ends first is told, so that its end is not overlooked."""
+    ends = {"at1": 80, "at2": 3, "at3": 60}
+    shown = {place: name.pinned.renew(not_after=NOW + timedelta(days=days)) for place, days in ends.items()}
+    with name.served(**shown):
+        seen = name.sighting()
+    assert (Outcome.MATCH, shown["at2"].der) == (seen.outcome, seen.presented[0])
 
 
 def test_a_refused_address_is_told_before_a_backup_key(name: Name) -> None:
