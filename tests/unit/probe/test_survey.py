@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import socket
 import threading
 from datetime import UTC, datetime
@@ -81,19 +83,29 @@ def test_many_endpoints_are_judged_and_nothing_is_sent(trust: Trust) -> None:
     assert (HELD.chain, 3, 0) == (seen.presented.certificates, len(seen.validated), server.application_bytes)
 
 
+def _is_open(descriptor: int) -> bool:
+    """Tell whether the other side of a connection has not closed it yet, however much of it still waits to be read."""
+    asked = select.poll()
+    asked.register(descriptor, select.POLLRDHUP)
+    return not asked.poll(0)
+
+
 def test_no_more_are_in_flight_than_allowed(trust: Trust) -> None:
     """No more connections are open at a time than in_flight and per_host allow (rule 1)."""
-    lock, now, most = threading.Lock(), [0], [0]
+    lock, live, most = threading.Lock(), set[int](), [0]
 
     def counting(conversation: Conversation) -> None:
+        """Count the connections that their clients have open when another one begins."""
+        own = os.dup(conversation._lifeline.fileno())
         with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
+            live.add(own)
+            most[0] = max(most[0], sum(map(_is_open, live)))
         try:
             plain.echo(conversation)
         finally:
             with lock:
-                now[0] -= 1
+                live.discard(own)
+                os.close(own)
 
     with TlsServer(HELD, protocol=counting) as server:
         endpoints = [at(server, f"h{number}.bank.test") for number in range(12)]
