@@ -26,12 +26,12 @@ DEFAULT_BUNDLE = "policy.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedRepository:
-    """A repository's address, the root that clients came with, and, if they were given, its log's key and a bundle."""
+    """A repository's address, the root that clients came with and its log's key, if they were given, and the bundle."""
 
     url: str | None
     root: str | None
     log: str | None = None
-    bundle: str | None = None
+    bundle: str = DEFAULT_BUNDLE
 
     def updater(self, data: Path | None) -> Updater | None:
         """Return what follows the repository, and remembers in a folder of the monitor's, or in memory alone."""
@@ -44,7 +44,7 @@ class FollowedRepository:
         root = read_bytes(self.root, limit=_LARGEST_ROOT)
         store = _Memory() if data is None else data / _FOLDER
         try:
-            return Updater(self.url, root=root, store=store, log=self.log, bundle=self.bundle or DEFAULT_BUNDLE)
+            return Updater(self.url, root=root, store=store, log=self.log, bundle=self.bundle)
         except ValueError as error:
             raise PinningError(str(error)) from None
 
@@ -80,7 +80,8 @@ def repository_options(command: Callable[..., int]) -> Callable[..., int]:
             raise click.UsageError("--updates-log is the key of the log of --updates, and none was given")
         if updates is None and updates_bundle is not None:
             raise click.UsageError("--updates-bundle is a policy of --updates, and none was given")
-        followed = FollowedRepository(url=updates, root=updates_root, log=updates_log, bundle=updates_bundle)
+        bundle = updates_bundle or DEFAULT_BUNDLE
+        followed = FollowedRepository(url=updates, root=updates_root, log=updates_log, bundle=bundle)
         return command(**rest, repository=followed)
 
     for option in (

@@ -27,6 +27,7 @@ from pinscher.errors import PinningError, escaped
 from pinscher.monitor.findings import Sighting
 from pinscher.monitor.findings.history import NOT_LOOKED
 from pinscher.probe import NoAnswerError, ResponseInjectionError, StarttlsRefusedError
+from pinscher.probe.survey import MOST_ADDRESSES
 from pinscher.verdict import Outcome, evaluate, refusal
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     Addresses = Callable[[Endpoint], Sequence[str]]
     """Returns the addresses of an endpoint's name, and raises :class:`NoAnswerError`."""
 
-MOST_ADDRESSES = 32
-"""Addresses of one name that are looked at."""
 _NO_ANSWER = (NoAnswerError, StarttlsRefusedError, ResponseInjectionError)
 _UNREFUSED = frozenset({Outcome.MATCH, Outcome.NOT_PINNED, Outcome.UNLISTED_HOST})
 _log = logging.getLogger("pinscher.monitor")
@@ -84,7 +83,7 @@ class Looker:
     def _at_every_address(self, leased: Leased, policy: Policy) -> Sighting:
         endpoint = leased.endpoint
         addresses = sorted(set(self.addresses(endpoint))) if self.addresses is not None else []
-        if len(addresses) < 2:
+        if not addresses:
             return self._judged(leased.id, self.look(endpoint), policy)
         until = time.monotonic() + self.time_of_a_look.total_seconds()
         shown: dict[str, Sighting] = {}
@@ -143,7 +142,8 @@ def _of_all(shown: dict[str, Sighting], endpoint: Endpoint, policy: Policy, *, c
     if found.failure:
         first, *others = (one.failure for one in shown.values())
         reasons = [first, *(other.removeprefix(f"no answer from {endpoint}: ") for other in others)]
-        return replace(found, failure=escaped("; ".join(dict.fromkeys(reasons)), limit=_LONGEST_FAILURE))
+        # Each is escaped already.
+        return found if count == 1 else replace(found, failure="; ".join(dict.fromkeys(reasons))[:_LONGEST_FAILURE])
     alike = [address for address, one in shown.items() if one.presented == found.presented]
     if len(alike) == count or found.outcome in _UNREFUSED:
         return found

@@ -115,7 +115,7 @@ class Bench:
         for verdict in refused:
             try:
                 self.record.tell(verdict)
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:  # noqa: BLE001  (the others are told as well, and then it is returned)
                 interruption = error
         return interruption
 

@@ -122,5 +122,5 @@ def _part(error: BaseException, name: str) -> Any:
     """Return an attribute of somebody's error, or None where there is none or reading it fails."""
     try:
         return getattr(error, name, None)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001  (it is somebody else's attribute, and may be a property)
         return None

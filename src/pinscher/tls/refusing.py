@@ -127,5 +127,5 @@ def _said(cause: Exception) -> str:
     """Return what an exception says of itself, which may fail as well."""
     try:
         return f"{type(cause).__name__}: {escaped(str(cause))}"
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001  (its own __str__ may be what is wrong with it)
         return type(cause).__name__

@@ -21,13 +21,14 @@ import pytest
 
 from pinscher.lab.authority import Authority
 from pinscher.lab.server import TlsServer
-from pinscher.monitor.looking import MOST_ADDRESSES, Looker
+from pinscher.monitor.looking import Looker
 from pinscher.monitor.monitor import Monitor, Settings
 from pinscher.monitor.schedule import Leased
 from pinscher.monitor.vantage import DEFAULT_VANTAGE
 from pinscher.monitor.views import Views
 from pinscher.pin import Pin
 from pinscher.probe import Endpoint, NoAnswerError, Trust, addresses_of, observe
+from pinscher.probe.survey import MOST_ADDRESSES
 from pinscher.tls import chains_of
 from pinscher.verdict import Outcome
 from tests.unit.monitor.scene import Clock, policy_of
@@ -114,6 +115,13 @@ def test_one_address_of_many_that_shows_another_key_is_what_the_look_tells(name:
     assert [FIRST, SECOND, THIRD] == name.looked
 
 
+def test_a_name_is_looked_up_once_for_a_look(name: Name) -> None:
+    """The address that was found is the one that is looked at: nobody asks the resolver again."""
+    with name.served(at1=name.pinned):
+        seen = name.sighting()
+    assert (Outcome.MATCH, [FIRST]) == (seen.outcome, name.looked)
+
+
 def test_what_every_address_shows_is_told_without_an_address(name: Name) -> None:
     """Where all servers show the same, the look is told as that of one server, match or mismatch."""
     with name.served(at1=name.foreign, at2=name.foreign) as servers:
@@ -177,6 +185,19 @@ def test_an_address_that_does_not_answer_hides_no_other(name: Name) -> None:
     assert f"no answer from {NAME}:{name.ports[FIRST]}: 127.0.0.1: connection refused" == first
     assert "connection refused" in second
     assert not seen.is_answered
+
+
+def test_the_words_of_several_silent_addresses_are_escaped_once(name: Name) -> None:
+    """What a server or a resolver chose is told as for one address: each reason once, and nothing escaped twice."""
+
+    def lost(endpoint: Endpoint) -> Observation:
+        """Tell what was escaped already."""
+        raise NoAnswerError(endpoint, f"{endpoint.connect_to}: b\\xe4d")
+
+    name.answers = [SECOND, FIRST]
+    looker = replace(name.looker(), look=lost)
+    seen = looker.sighting(Leased(1, (NAME, 443, "tls", ""), 1), name.policy)
+    assert f"no answer from {NAME}:443: {FIRST}: b\\xe4d; {SECOND}: b\\xe4d" == seen.failure
 
 
 def test_a_fault_at_the_monitors_own_end_is_told_whatever_other_addresses_show(name: Name) -> None:
